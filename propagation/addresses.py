@@ -1,0 +1,73 @@
+"""Classes of hosts and addresses: one function for the whole project. No I/O, no name is resolved.
+
+Source: findings.md 4.1. Python calls 100.64/10 neither private nor global, and calls NAT64 and 6to4 addresses global
+although they embed a private one: both are settled here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from functools import lru_cache
+from typing import Final, Literal
+
+HostClass = Literal["loopback", "link_local", "private", "shared", "internal_name", "global", "unspecified"]
+
+_SHARED: Final = ipaddress.ip_network("100.64.0.0/10")
+_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+_INTERNAL_SUFFIXES: Final = (
+    ".internal", ".local", ".localdomain", ".lan", ".home.arpa", ".svc", ".cluster.local", ".intranet", ".corp",
+    ".private", ".test", ".localhost",
+)  # fmt: skip
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+@lru_cache(maxsize=65536)
+def host_class(host: str) -> HostClass:
+    """The class of a host name or address, with or without port; anything odd is `unspecified`, never an error."""
+    name = bare_host(host)
+    try:
+        address = _unwrap(ipaddress.ip_address(name))
+    except ValueError:
+        return _name_class(name)
+    if address.is_loopback:
+        return "loopback"
+    if address.is_link_local:
+        return "link_local"
+    if address.version == 4 and address in _SHARED:
+        return "shared"
+    if address.is_unspecified or address.is_multicast or address.is_reserved:
+        return "unspecified"
+    return "global" if address.is_global else "private"
+
+
+def bare_host(host: str) -> str:
+    """Lower-case host without port, brackets, zone or trailing dot."""
+    name = host.strip().lower()
+    if name.startswith("["):
+        name = name[1:].partition("]")[0]
+    elif name.count(":") == 1:
+        name = name.partition(":")[0]
+    return name.partition("%")[0].rstrip(".")
+
+
+def _unwrap(address: Address) -> Address:
+    """The IPv4 address inside an IPv4-mapped, NAT64 or 6to4 address, else the address itself."""
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return address.ipv4_mapped
+        if address in _NAT64:
+            return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+        if address.sixtofour is not None:
+            return address.sixtofour
+    return address
+
+
+def _name_class(name: str) -> HostClass:
+    if not name or any(character in name for character in " /|?#@"):
+        return "unspecified"
+    if name == "localhost":
+        return "loopback"
+    if "." not in name or name.endswith(_INTERNAL_SUFFIXES):
+        return "internal_name"
+    return "global"

@@ -1,0 +1,190 @@
+"""Vercel's manifest (`vercel.json`): services, their bindings, and what its rewrites and routes make public.
+
+Rules and codes follow vercel/vercel: packages/cli/src/util/validate-config.ts (schema: DEV_VALIDATE_CONFIG) and
+packages/fs-detectors/src/services/resolve-v2.ts. A binding grants no public way, a rewrite no internal one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from bindtrace.propagation.manifest import (
+    DeclaredService,
+    Exposure,
+    Grant,
+    Manifest,
+    Problem,
+    revision_of,
+)
+from bindtrace.propagation.platforms import paths, vercel_rules
+from bindtrace.propagation.platforms.located import Document, load
+from bindtrace.propagation.platforms.vercel_rules import SCHEMA, Model
+
+NAME: Final = "vercel"
+_CONTENT = re.compile(r'"(services|experimentalServices(V2)?|rewrites)"\s*:')
+
+
+def claims(path: Path, text: str) -> bool:
+    """By name (`vercel.json`, `shop.vercel.json`), or a JSON file that speaks of services or rewrites."""
+    return path.name.endswith("vercel.json") or (path.suffix == ".json" and bool(_CONTENT.search(text)))
+
+
+def read(path: Path, text: str) -> Manifest:
+    """All that the file says, its problems included. Never raises for content."""
+    file, revision = str(path), revision_of(text.encode())
+    try:
+        document = load(text.removeprefix("\ufeff"))
+    except json.JSONDecodeError as wrong:
+        what = wrong.msg.replace("Expecting", "expected", 1)
+        bad = Problem(
+            file,
+            wrong.lineno,
+            "BAD_JSON",
+            f"this is not JSON: {what}.",
+            "repair it at that place; JSON has no comments and no trailing commas.",
+            fatal=True,
+            column=wrong.colno,
+        )
+        return Manifest(file, NAME, "", revision, problems=(bad,))
+    reading = _Reading(file, document)
+    reading.all()
+    return Manifest(
+        file,
+        NAME,
+        "",
+        revision,
+        services=tuple(reading.services),
+        grants=tuple(reading.grants),
+        exposures=tuple(reading.exposures),
+        problems=tuple(reading.problems),
+    )
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One pass over one file. Lists only grow; what is wrong becomes a problem and is left out."""
+
+    file: str
+    document: Document
+    services: list[DeclaredService] = field(default_factory=list)
+    grants: list[Grant] = field(default_factory=list)
+    exposures: list[Exposure] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+
+    def all(self) -> None:
+        root = self.document.root
+        if not isinstance(root, dict):
+            self.problem(root, SCHEMA, "the file must hold one JSON object", "put everything into { … }.")
+            return
+        models = [model for model in vercel_rules.MODELS if root.get(model.key) is not None]
+        for code, message, fix, fatal in vercel_rules.conflicts(root):
+            self.problem(root, code, message, fix, fatal=fatal)
+        for model in models:
+            self.model(model, root[model.key])
+        self.names = {service.service for service in self.services}
+        for model in models:
+            self.bindings(model, self.items(root[model.key]))
+        # Newer than the validator read: a daemon may bind services, and none may bind a daemon.
+        daemons = vercel_rules.DAEMONS
+        for name, config in self.items(root.get(daemons.key)):
+            self.declare(name, config)
+            self.bindings(daemons, iter([(name, config)]))
+        self.public(root.get("rewrites"), "source", paths.from_source)
+        self.public(root.get("routes"), "src", paths.from_regex)
+
+    def problem(self, at: object, code: str, message: str, fix: str, *, fatal: bool = True) -> None:
+        line = self.document.line_of(at)
+        self.problems.append(Problem(self.file, line, code, f"{message}.", fix, fatal))
+
+    def items(self, mapping: object) -> Iterator[tuple[str, dict[str, Any]]]:
+        entries = mapping.items() if isinstance(mapping, dict) else ()
+        return ((name, config) for name, config in entries if isinstance(config, dict))
+
+    def declare(self, name: str, config: object) -> None:
+        line = self.document.line_of(config)
+        self.services.append(DeclaredService(NAME, "", name, None, self.file, line))
+
+    def model(self, model: Model, mapping: object) -> None:
+        if not isinstance(mapping, dict):
+            fix = 'write it as { "name": { "root": "…" } }.'
+            self.problem(mapping, SCHEMA, f"`{model.key}` must be an object", fix)
+            return
+        if len(mapping) > vercel_rules.MAX_SERVICES:
+            message = f"{len(mapping)} services are declared, a deployment has at most 100"
+            self.problem(mapping, "TOO_MANY_SERVICES", message, "split the project.")
+        for name, config in mapping.items():
+            at = config if isinstance(config, (dict, list)) else mapping
+            for code, message, fix, fatal in vercel_rules.faults_of_service(model, name, config):
+                self.problem(at, code, message, fix, fatal=fatal)
+            if isinstance(config, dict):
+                self.declare(name, config)
+                prefix = vercel_rules.mounted_at(config) if model.mounts else None
+                if prefix is not None:
+                    self.expose(name, prefix, paths.from_prefix, config)
+
+    def bindings(self, model: Model, services: Iterator[tuple[str, dict[str, Any]]]) -> None:
+        for caller, config in services:
+            listed = config.get("bindings", [])
+            if not isinstance(listed, list):
+                self.problem(
+                    config, SCHEMA, f'`bindings` of service "{caller}" must be an array', "use [ … ]."
+                )
+                continue
+            if len(listed) > vercel_rules.MAX_BINDINGS:
+                message = f'service "{caller}" has {len(listed)} bindings, at most 100 are allowed'
+                self.problem(listed, SCHEMA, message, "remove those it does not use.")
+            for binding in listed:
+                self.binding(model, caller, binding, listed)
+
+    def binding(self, model: Model, caller: str, binding: object, listed: list[object]) -> None:
+        at = binding if isinstance(binding, (dict, list)) else listed
+        faults = list(vercel_rules.faults_of_binding(model, caller, binding, self.names))
+        for code, message, fix, fatal in faults:
+            self.problem(at, code, message, fix, fatal=fatal)
+        if isinstance(binding, dict) and not any(fatal for *_, fatal in faults):
+            line = self.document.line_of(binding)
+            callee, variable = binding["service"], binding["env"]
+            self.grants.append(Grant(NAME, "", None, caller, callee, variable, self.file, line))
+
+    def public(self, entries: object, key: str, translate: Callable[[str], paths.PathPattern]) -> None:
+        """Entries whose destination is a service; a string destination leads elsewhere."""
+        for entry in entries if isinstance(entries, list) else ():
+            destination = entry.get("destination") if isinstance(entry, dict) else None
+            if not isinstance(destination, dict):
+                continue
+            source = entry.get(key, entry.get("source"))
+            service = destination.get("service")
+            if not isinstance(source, str) or not isinstance(service, str):
+                fix = f'write {{ "{key}": "/path", "destination": {{ "service": "name" }} }}.'
+                self.problem(entry, SCHEMA, f"a `{key}` or a destination's `service` is missing", fix)
+            elif service not in self.names:
+                near = difflib.get_close_matches(service, self.names, n=1)
+                fix = f'use "{near[0]}", or declare it.' if near else "declare it under `services`."
+                message = f'the destination of "{source}" is the undeclared service "{service}"'
+                self.problem(entry, "UNKNOWN_SERVICE_DESTINATION", message, fix)
+            else:
+                self.expose(service, source, translate, entry)
+
+    def expose(
+        self, service: str, source: str, translate: Callable[[str], paths.PathPattern], at: object
+    ) -> None:
+        try:
+            pattern = translate(source)
+        except ValueError as wrong:
+            self.problem(at, SCHEMA, f'the path "{source}" is {wrong}', "repair the path.")
+            return
+        if pattern.widened:
+            message = (
+                f'the path "{source}" looks ahead or behind; it is read without that, so it matches more'
+            )
+            fix = "say the same by the order of the rewrites, if findings on these paths matter."
+            self.problem(at, "PATH_WIDENED", message, fix, fatal=False)
+        line = self.document.line_of(at)
+        self.exposures.append(Exposure(NAME, "", service, source, pattern.regex, self.file, line))

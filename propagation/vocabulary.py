@@ -1,0 +1,207 @@
+"""Every word that rooms agree on, once: closed lists, headers, attribute keys. Data only, no I/O.
+
+SQL, command line, JSON, dashboards and tests take their words from here. A change is a CHANGELOG line.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple
+
+# --- closed lists ------------------------------------------------------------------------------------
+
+Road = Literal["binding", "private", "public", "unknown"]
+Protection = Literal["mtls", "tls", "plaintext", "unknown"]
+Verdict = Literal["allowed", "denied", "unknown"]
+Outcome = Literal["passed", "refused", "unknown"]
+Grade = Literal["proven", "verified", "claimed", "inferred", "contradicted"]
+Confidence = Literal["confirmed", "probable", "suspected"]
+Severity = Literal["critical", "high", "medium", "low", "info"]
+Pairing = Literal[
+    "parent", "remote-ancestor", "shared-id", "link", "binding-header", "proof", "request-id", "none"
+]
+HopKind = Literal["call", "message", "database", "external"]
+Exposed = Literal["public", "internal", "unknown"]
+
+SEVERITIES: Final[tuple[Severity, ...]] = ("critical", "high", "medium", "low", "info")
+"""Worst first."""
+
+GRADES: Final[tuple[Grade, ...]] = ("proven", "contradicted", "verified", "claimed", "inferred")
+"""Surest first. `contradicted` stands beside `proven`: two witnesses that disagree are proof of a fault."""
+
+ROADS: Final[tuple[Road, ...]] = ("public", "unknown", "private", "binding")
+VERDICTS: Final[tuple[Verdict, ...]] = ("denied", "unknown", "allowed")
+"""Worst first: an aggregate shows the worst of its members."""
+
+EXTERNAL: Final = "(external)"
+"""How a person sees and asks for an absent caller: the entry of a chain."""
+
+# --- the Service-Binding header ----------------------------------------------------------------------
+
+BINDING_HEADER: Final = "service-binding"
+CREDENTIAL_HEADERS: Final = ("workload-identity-token", "workload-proof-token", "txn-token")
+
+# --- span and resource attributes of ours ------------------------------------------------------------
+
+BINDING_NAME: Final = "bindtrace.binding.name"
+CALLER_CLAIMED: Final = "bindtrace.caller.claimed"
+CALLEE_CLAIMED: Final = "bindtrace.callee.claimed"
+CHAIN: Final = "bindtrace.chain"
+HOP: Final = "bindtrace.hop"
+ENV: Final = "bindtrace.env"
+DEPLOYMENT: Final = "bindtrace.deployment"
+HOSTS: Final = "bindtrace.hosts"
+
+# --- concepts: what a span column means, and every key that senders spell it with, best first ----------
+
+Form = Literal["text", "first", "integer", "address", "authority", "path", "scheme"]
+"""How a raw value becomes the column: `first` takes the first element of an array, `address` drops a port,
+`authority` gives lower-case host[:port] without a scheme's default port, `path` and `scheme` read a URL."""
+
+
+class Concept(NamedTuple):
+    """One promoted column of `spans` (queries/schema/spans.sql) and its synonyms in order of preference."""
+
+    column: str
+    form: Form
+    keys: tuple[str, ...]
+
+
+SPAN_CONCEPTS: Final[tuple[Concept, ...]] = (
+    Concept("http_method", "text", ("http.request.method", "http.method")),
+    # Envoy sends every tag as a string, so an integer concept reads "200" too.
+    Concept("http_status", "integer", ("http.response.status_code", "http.status_code")),
+    Concept("http_route", "text", ("http.route",)),
+    Concept("url_path", "path", ("url.path", "http.target", "url.full", "http.url")),
+    Concept("url_scheme", "scheme", ("url.scheme", "http.scheme", "url.full", "http.url")),
+    Concept(
+        "server_host",
+        "authority",
+        (
+            "url.full",
+            "http.url",
+            "server.address",
+            "net.peer.name",
+            "http.host",
+            "http.request.header.host",
+        ),
+    ),
+    Concept(
+        "network_peer_address",
+        "address",
+        # Envoy's peer.address is the other side of its own listener on client spans too (seen: Istio 1.2x).
+        ("upstream_address", "network.peer.address", "net.peer.ip", "net.sock.peer.addr", "peer.address"),
+    ),
+    Concept("client_address", "address", ("client.address", "http.client_ip")),
+    Concept("peer_service", "text", ("service.peer.name", "peer.service")),
+    Concept("binding_name", "text", (BINDING_NAME,)),
+    Concept("claimed_caller", "text", (CALLER_CLAIMED,)),
+    Concept("claimed_callee", "text", (CALLEE_CLAIMED,)),
+    Concept("claimed_chain", "text", (CHAIN,)),
+    Concept("claimed_hop", "integer", (HOP,)),
+    Concept("claimed_env", "text", (ENV,)),
+    Concept("claimed_deployment", "text", (DEPLOYMENT,)),
+    Concept("db_system", "text", ("db.system.name", "db.system")),
+    Concept("db_name", "text", ("db.namespace", "db.name")),
+    Concept("messaging_system", "text", ("messaging.system",)),
+    Concept("messaging_destination", "text", ("messaging.destination.name", "messaging.destination")),
+    Concept("component", "text", ("component",)),
+    Concept("proxy_cluster", "text", ("upstream_cluster", "upstream_cluster.name")),
+    Concept("proxy_node", "text", ("node_id",)),
+    Concept(
+        "request_id",
+        "first",
+        (
+            "guid:x-request-id",
+            "http.request.header.x-request-id",
+            "http.request.header.x_request_id",
+            "vercel.request_id",
+            "cloudflare.ray_id",
+        ),
+    ),
+    Concept("resend_count", "integer", ("http.request.resend_count", "http.resend_count")),
+    Concept("tls_version", "text", ("tls.protocol.version",)),
+    Concept("peer_cert_sha256", "text", ("tls.client.hash.sha256", "bindtrace.peer.cert_sha256")),
+    Concept("peer_id", "text", ("bindtrace.peer.id", "tls.client.spiffe")),
+)
+
+SERVER_PORT_KEYS: Final = {"server.address": "server.port", "net.peer.name": "net.peer.port"}
+"""`authority` joins these address keys with their port, where the address has none."""
+
+CAPTURED_BINDING_HEADER_KEYS: Final = (
+    "http.request.header.service-binding",
+    "http.request.header.service_binding",
+)
+"""Header capture is the no-code way: where the span processor did not stamp `claimed_*`, they are read here."""
+
+RESOURCE_CONCEPTS: Final[tuple[Concept, ...]] = (
+    Concept(
+        "service",
+        "text",
+        ("service.name", "faas.name", "cloudflare.script_name", "istio.canonical_service"),
+    ),
+    Concept(
+        "scope",
+        "text",
+        ("vercel.projectId", "vercel.project_id", "cloudflare.account_id", "istio.mesh_id", "aws.app_mesh"),
+    ),
+    Concept(
+        "environment",
+        "text",
+        ("deployment.environment.name", "deployment.environment", "env"),
+    ),
+    Concept(
+        "deployment",
+        "text",
+        (
+            "vercel.deploymentId",
+            "vercel.deployment_id",
+            "deployment.id",
+            "cloudflare.script_version.id",
+            "faas.version",
+            "istio.canonical_revision",
+            "service.version",
+        ),
+    ),
+    Concept("platform", "text", ("cloud.platform", "cloud.provider")),
+    Concept("sdk", "text", ("telemetry.sdk.name",)),
+    Concept("hosts", "text", (HOSTS, "vercel.host", "vercel.branch_host")),
+)
+
+UNKNOWN_SERVICE: Final = "unknown_service"
+"""What a resource without a name is called (OpenTelemetry: `service.name` defaults to this)."""
+
+PROXY_COMPONENTS: Final = ("proxy",)
+PROXY_SDKS: Final = ("envoy",)
+"""A span is a proxy's when its `component` or its resource's SDK name is one of these."""
+
+# --- reasons of a verdict (enforcement.md 3.10) ----------------------------------------------------------
+
+REASONS: Final[dict[str, tuple[str, ...]]] = {
+    "allowed": ("ok", "ok_bearer", "exempt_path", "not_applicable_public"),
+    "request": (
+        "credential_missing", "credential_duplicate", "header_alias", "credential_malformed",
+        "header_forbidden", "typ_mismatch", "alg_not_allowed", "subject_malformed",
+    ),
+    "authenticity": (
+        "trust_domain_unknown", "key_unknown", "signature_invalid", "claims_invalid", "issuer_mismatch",
+        "not_yet_valid", "expired", "lifetime_exceeded", "revoked",
+    ),
+    "grant": (
+        "callee_mismatch", "environment_mismatch", "deployment_mismatch", "binding_unknown",
+        "binding_inactive", "binding_epoch_stale", "caller_not_bound", "route_not_allowed",
+    ),
+    "proof": (
+        "pop_missing", "pop_malformed", "pop_key_mismatch", "pop_audience_mismatch", "pop_expired",
+        "pop_wit_mismatch", "pop_token_mismatch", "pop_method_mismatch", "pop_uri_mismatch", "pop_replayed",
+    ),
+    "peer": (
+        "peer_cert_missing", "peer_cert_untrusted", "peer_cert_expired", "peer_cert_not_yet_valid",
+        "peer_cert_profile", "peer_id_mismatch", "cert_binding_mismatch", "forwarded_cert_untrusted_source",
+    ),
+    "guard": ("pop_cache_saturated", "internal_error"),
+    "system": ("bundle_unavailable", "bundle_stale", "policy_unavailable"),
+}  # fmt: skip
+"""By class, in the order of the validation; the enum is closed."""
+
+JUDGED_REASONS: Final = ("declared", "undeclared", "no_manifest", "callee_unknown", "caller_unknown")
+"""For calls that no shim judged."""

@@ -1,0 +1,222 @@
+"""The `bindtrace` command as a person meets it, each case in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+from support import fixture
+
+ROOT = Path(__file__).parents[2]
+VERBS = sorted(
+    tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["bindtrace.commands"]
+)
+BASE = "vercel-bindings/examples/services-nextjs-fastapi-bindings.vercel.json"
+
+# As if only the base were installed: every module that an extra brings is not there.
+BLOCKED = """
+import sys
+EXTRAS = ("duckdb", "pyarrow", "grpc", "starlette", "uvicorn", "rich", "httpx", "httptools", "orjson", "uvloop",
+          "google.protobuf", "google.rpc", "opentelemetry.proto", "opentelemetry.exporter",
+          "opentelemetry.instrumentation")
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.startswith(tuple(EXTRAS)) and any(name == e or name.startswith(e + ".") for e in EXTRAS):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Absent())
+"""
+MAIN = "from bindtrace.propagation.command import main; main()"
+
+
+def python(program: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def bindtrace(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return python(MAIN, *arguments, **variables)
+
+
+def test_help_lists_every_verb_with_one_line() -> None:
+    done = bindtrace("--help", COLUMNS="100")
+
+    shown = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if line.startswith("  ")}
+    assert done.returncode == 0, done.stderr
+    assert [verb for verb in VERBS if not shown.get(verb)] == []
+
+
+def test_help_of_the_base_install_names_the_extra_of_each_verb() -> None:
+    done = python(BLOCKED + MAIN, "-h", COLUMNS="100")
+
+    assert done.returncode == 0, done.stderr
+    assert "(needs pip install 'bindtrace[collector]')" in done.stdout
+    assert "Show what manifests declare" in done.stdout
+
+
+def test_the_demo_without_its_extra_is_one_line_and_exit_2() -> None:
+    done = python(BLOCKED + MAIN, "demo")
+
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: `bindtrace demo` needs `")
+    assert line.endswith("fix: pip install 'bindtrace[collector]'")
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_every_verb_but_manifest_names_its_extra_where_it_is_missing() -> None:
+    program = f"""
+from bindtrace.propagation.command import main
+for verb in {[verb for verb in VERBS if verb != "manifest"]!r}:
+    sys.argv[1:] = [verb]
+    try:
+        main()
+    except SystemExit as ended:
+        print(ended.code)
+"""
+
+    done = python(BLOCKED + program)
+
+    said = done.stderr.splitlines()
+    assert done.stdout.split() == ["2"] * (len(VERBS) - 1)
+    assert [line for line in said if not line.endswith("fix: pip install 'bindtrace[collector]'")] == []
+
+
+def test_the_base_imports_without_any_extra() -> None:
+    modules = sorted(
+        "bindtrace." + ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for path in (ROOT / "propagation").rglob("*.py")
+    )
+
+    done = python(BLOCKED + f"import importlib\nfor name in {modules!r}: importlib.import_module(name)")
+
+    assert done.returncode == 0, done.stderr
+    assert len(modules) > 15
+
+
+def test_a_verb_that_imports_an_extra_while_it_runs_is_refused_as_well(tmp_path: Path) -> None:
+    program = """
+import click, sys
+from bindtrace.propagation import command
+@click.command()
+def demo() -> None:
+    raise ModuleNotFoundError("No module named 'duckdb'", name="duckdb")
+command._load = lambda entry: demo
+command.main()
+"""
+
+    done = python(program, "demo")
+
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert "`bindtrace demo` needs `duckdb`" in done.stderr
+
+
+def test_an_unknown_verb_names_the_nearest() -> None:
+    done = bindtrace("chain-s")
+
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: `chain-s` is not a command of bindtrace. fix: `bindtrace chains`, or `bindtrace --help` for all.\n"
+    )
+
+
+def test_a_wrong_option_is_one_line_and_a_fix() -> None:
+    done = bindtrace("manifest", "--formt", "json", "x.json")
+
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 2
+    assert line.startswith("error: No such option")
+    assert line.endswith("fix: `bindtrace manifest --help` shows how to call it.")
+
+
+def test_the_version_is_the_distributions() -> None:
+    done = bindtrace("--version")
+
+    assert (done.returncode, done.stdout) == (0, "bindtrace, version 0.1.0\n")
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    paths = [str(fixture(BASE))] * 400  # more than a pipe holds
+    listing = subprocess.Popen(
+        [sys.executable, "-c", MAIN, "manifest", *paths],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert listing.stdout is not None
+    assert listing.stderr is not None
+    listing.stdout.readline()
+    listing.stdout.close()
+
+    said = listing.stderr.read()
+    listing.stderr.close()
+
+    assert (listing.wait(60), said) == (141, "")
+
+
+def test_ctrl_c_is_quiet() -> None:
+    program = """
+import click
+from bindtrace.propagation import command
+@click.command()
+def manifest() -> None:
+    raise KeyboardInterrupt
+command._load = lambda entry: manifest
+command.main()
+"""
+
+    done = python(program, "manifest")
+
+    assert (done.returncode, done.stdout, done.stderr.strip()) == (130, "", "")
+
+
+def test_options_are_read_from_the_environment() -> None:
+    done = bindtrace("manifest", str(fixture(BASE)), BINDTRACE_FORMAT="json")
+
+    assert [manifest["platform"] for manifest in json.loads(done.stdout)] == ["vercel"]
+
+
+def test_manifest_shows_grants_with_file_and_line() -> None:
+    path = fixture(BASE)
+
+    done = bindtrace("manifest", str(path))
+
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert done.returncode == 0, done.stderr
+    assert ["frontend", "backend", "BACKEND_URL", f"{path}:8"] in lines
+    assert ["backend", "internal", f"{path}:16"] in lines
+    assert ["/(.*)", "frontend", f"{path}:22"] in lines
+
+
+def test_manifest_shows_every_problem_and_exits_1_where_one_is_fatal(tmp_path: Path) -> None:
+    vercel, own = tmp_path / "vercel.json", tmp_path / "bindtrace.toml"
+    vercel.write_text('{\n"services": {\n"web": {\n"root": ".",\n"rot": 1,\n"bindings": [{}]}}}')
+    own.write_text('[[exceptions]]\nrule = "public-route"\nreason = "soon"\nuntil = 2026-12-31\n')
+
+    table, listed = (
+        bindtrace("manifest", str(vercel), str(own)),
+        bindtrace("manifest", "-fjson", str(vercel), str(own)),
+    )
+
+    assert (table.returncode, listed.returncode) == (1, 1)
+    assert f"warning {vercel}:3: " in table.stdout
+    assert table.stdout.count(f"error {vercel}:6: ") == 3
+    first, second = json.loads(listed.stdout)
+    assert len(first["problems"]) == 4
+    assert second["accepted"][0]["until_unix_nano"] == "1798761600000000000"
+
+
+def test_a_file_that_is_not_there_is_one_line_and_exit_2() -> None:
+    done = bindtrace("manifest", "absent.json")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "error: absent.json cannot be read: No such file or directory. fix: name a readable file.\n"
+    )

@@ -1,0 +1,291 @@
+"""vercel.json: what it grants and exposes, with lines, and its problems as Vercel's validator codes them."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import fixture
+
+from bindtrace.propagation.manifest import Manifest
+from bindtrace.propagation.platforms import read_manifest, vercel
+
+CASES = "vercel-bindings/binding-validation-cases.json"
+BINDING = {"type": "service", "service": "api", "format": "url", "env": "API_URL"}
+
+
+def read(config: Any) -> Manifest:
+    text = config if isinstance(config, str) else json.dumps(config, indent=2)
+    return vercel.read(Path("vercel.json"), text)
+
+
+def fatal(manifest: Manifest) -> list[str]:
+    return [problem.code for problem in manifest.problems if problem.fatal]
+
+
+def web_binding(**changes: Any) -> dict[str, Any]:
+    binding = {key: value for key, value in (BINDING | changes).items() if value is not None}
+    return {"services": {"web": {"root": ".", "bindings": [binding]}, "api": {"root": "api/"}}}
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_vercels_own_cases_get_vercels_verdicts(number: int) -> None:
+    case = json.loads(fixture(CASES).read_text())["cases"][number]
+
+    manifest = read(case["config"])
+
+    assert bool(fatal(manifest)) == (case["expect"] == "error"), case["name"]
+    assert case.get("code", (fatal(manifest) or [None])[0]) in (*fatal(manifest), None)
+    if "edges" in case:
+        assert [[grant.caller, grant.callee] for grant in manifest.grants] == case["edges"]
+
+
+def test_all_of_vercels_own_cases_are_run() -> None:
+    assert len(json.loads(fixture(CASES).read_text())["cases"]) == 5
+
+
+def test_a_bound_backend_is_granted_and_not_public() -> None:
+    path = fixture("vercel-bindings/examples/services-nextjs-fastapi-bindings.vercel.json")
+
+    manifest = read_manifest(path)
+
+    (grant,) = manifest.grants
+    assert (grant.caller, grant.callee, grant.binding, grant.line) == (
+        "frontend",
+        "backend",
+        "BACKEND_URL",
+        8,
+    )
+    assert (grant.file, grant.platform, grant.environment) == (str(path), "vercel", None)
+    assert [(s.service, s.line) for s in manifest.services] == [("frontend", 4), ("backend", 16)]
+    assert [(e.service, e.source, e.line) for e in manifest.exposures] == [("frontend", "/(.*)", 22)]
+    assert manifest.problems == ()
+
+
+def test_a_rewritten_backend_is_public_and_not_granted() -> None:
+    manifest = read_manifest(fixture("vercel-bindings/examples/services-nextjs-fastapi.vercel.json"))
+
+    assert manifest.grants == ()
+    assert [(e.service, e.source, e.line) for e in manifest.exposures] == [
+        ("backend", "/svc/api/:path*", 14),
+        ("frontend", "/(.*)", 20),
+    ]
+
+
+def test_rewrites_inside_a_service_expose_nothing() -> None:
+    manifest = read_manifest(fixture("vercel-bindings/vercel/20-services-static-frontend-docs.vercel.json"))
+
+    assert [(e.service, e.source) for e in manifest.exposures] == [
+        ("docs", "/docs(/.*)?"),
+        ("frontend", "/(.*)"),
+    ]
+
+
+def test_the_deprecated_alias_is_read_with_a_warning() -> None:
+    manifest = read_manifest(fixture("vercel-bindings/vercel/services-v2-bindings.vercel.json"))
+
+    assert [(g.callee, g.line) for g in manifest.grants] == [
+        ("node_api", 17),
+        ("py_api", 23),
+        ("go_api", 29),
+        ("ruby_api", 35),
+    ]
+    (warning,) = manifest.problems
+    assert (warning.code, warning.fatal) == ("DEPRECATED_KEY", False)
+    assert "`services`" in warning.fix
+
+
+def test_a_bindings_type_may_be_omitted() -> None:
+    assert len(read(web_binding(type=None)).grants) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"type": "daemon"}, "DEV_VALIDATE_CONFIG"),
+        ({"format": "grpc"}, "DEV_VALIDATE_CONFIG"),
+        ({"format": None}, "DEV_VALIDATE_CONFIG"),
+        ({"env": None}, "DEV_VALIDATE_CONFIG"),
+        ({"env": "2ND_URL"}, "DEV_VALIDATE_CONFIG"),
+        ({"env": ["A", "B"]}, "DEV_VALIDATE_CONFIG"),
+        ({"service": None}, "DEV_VALIDATE_CONFIG"),
+        ({"service": 7}, "DEV_VALIDATE_CONFIG"),
+        ({"service": "Api2"}, "INVALID_SERVICE_BINDING_NAME"),
+        ({"service": "ghost"}, "SERVICES_BINDING_UNKNOWN_SERVICE"),
+        ({"methods": ["GET"]}, "DEV_VALIDATE_CONFIG"),
+    ],
+)
+def test_a_wrong_binding_is_a_problem_at_its_line_and_grants_nothing(
+    changes: dict[str, Any], code: str
+) -> None:
+    manifest = read(web_binding(**changes))
+
+    assert fatal(manifest) == [code]
+    assert manifest.problems[0].line == 6
+    assert manifest.grants == ()
+
+
+def test_an_unknown_service_under_the_alias_has_the_aliases_code() -> None:
+    config = web_binding(service="aqi")
+    config = {"experimentalServicesV2": config["services"]}
+
+    (problem,) = [p for p in read(config).problems if p.fatal]
+
+    assert problem.code == "EXPERIMENTAL_SERVICES_V2_BINDING_UNKNOWN_SERVICE"
+    assert '"api"' in problem.fix
+
+
+@pytest.mark.parametrize(
+    ("services", "code"),
+    [
+        ({"api2": {"root": "."}}, "INVALID_SERVICE_NAME"),
+        ({"-api": {"root": "."}}, "INVALID_SERVICE_NAME"),
+        ({"a" * 65: {"root": "."}}, "INVALID_SERVICE_NAME"),
+        ({"api": {}}, "MISSING_ROOT"),
+        ({"api": {"root": "/srv"}}, "INVALID_ROOT"),
+        ({"api": {"root": "a/../../b"}}, "INVALID_ROOT"),
+        ({"api": "main:app"}, "INVALID_SERVICE_CONFIG"),
+        ({"api": {"root": ".", "bindings": {}}}, "DEV_VALIDATE_CONFIG"),
+        ({"api": {"root": ".", "bindings": ["web"]}}, "DEV_VALIDATE_CONFIG"),
+        ({"api": {"root": ".", "bindings": [BINDING] * 101}}, "DEV_VALIDATE_CONFIG"),
+        ([], "DEV_VALIDATE_CONFIG"),
+        ({f"a{'b' * n}": {"root": "."} for n in range(1, 102)}, "TOO_MANY_SERVICES"),
+    ],
+)
+def test_a_wrong_service_is_a_problem(services: Any, code: str) -> None:
+    assert code in fatal(read({"services": services}))
+
+
+def test_an_unknown_key_of_a_service_is_a_warning_that_names_the_nearest() -> None:
+    manifest = read({"services": {"api": {"root": ".", "entripoint": "main:app"}}})
+
+    (warning,) = manifest.problems
+    assert (warning.code, warning.fatal, warning.fix) == ("DEV_VALIDATE_CONFIG", False, "use `entrypoint`.")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "code"),
+    [
+        ("builds", [], "SERVICES_AND_BUILDS"),
+        ("experimentalServices", {}, "SERVICES_AND_EXPERIMENTAL_SERVICES"),
+        ("experimentalServicesV2", {}, "SERVICES_AND_EXPERIMENTAL_SERVICES_V2"),
+        ("functions", {}, "SERVICES_AND_TOP_LEVEL_BUILD_SETTINGS"),
+        ("framework", "nextjs", "SERVICES_AND_TOP_LEVEL_BUILD_SETTINGS"),
+        ("outputDirectory", "dist", "SERVICES_AND_TOP_LEVEL_BUILD_SETTINGS"),
+    ],
+)
+def test_keys_that_exclude_each_other_are_a_problem(key: str, value: Any, code: str) -> None:
+    assert fatal(read(web_binding() | {key: value})) == [code]
+
+
+def test_the_older_model_exposes_by_prefix_grants_nothing_and_warns() -> None:
+    manifest = read(
+        {
+            "experimentalServices": {
+                "Api2": {"routePrefix": "/api"},
+                "site": {"mount": "/"},
+                "job": {"type": "job"},
+            }
+        }
+    )
+
+    assert [(e.service, e.source, e.pattern) for e in manifest.exposures] == [
+        ("Api2", "/api", "^/api(?:/.*)?$"),
+        ("site", "/", "^(?:/.*)?$"),
+    ]
+    assert manifest.grants == ()
+    assert [(p.code, p.fatal) for p in manifest.problems] == [("OLDER_MODEL", False)]
+
+
+def test_a_daemon_may_bind_services_but_none_may_bind_a_daemon() -> None:
+    config: dict[str, Any] = {
+        "services": {"api": {"root": "."}},
+        "daemons": {"sync": {"bindings": [BINDING]}},
+    }
+
+    manifest = read(config)
+    config["services"]["api"]["bindings"] = [BINDING | {"service": "sync"}]
+
+    assert [(g.caller, g.callee) for g in manifest.grants] == [("sync", "api")]
+    assert fatal(manifest) == []
+    assert fatal(read(config)) == ["SERVICES_BINDING_UNKNOWN_SERVICE"]
+
+
+def test_routes_and_rewrites_keep_their_order_and_string_destinations_are_ignored() -> None:
+    services = {"web": {"root": "."}, "api": {"root": "api"}}
+    manifest = read(
+        {
+            "services": services,
+            "rewrites": [
+                {"source": "/old", "destination": "/new"},
+                {"source": "/api/:id", "destination": {"type": "service", "service": "api", "path": "/x"}},
+                {"source": "/(.*)", "destination": {"service": "web"}},
+            ],
+            "routes": [
+                {"src": "/v(?<number>[0-9]+)/.*", "destination": {"type": "service", "service": "api"}},
+                {"handle": "filesystem"},
+            ],
+        }
+    )
+
+    assert [(e.service, e.source, e.pattern) for e in manifest.exposures] == [
+        ("api", "/api/:id", "^/api(?:/([^/]+?))$"),
+        ("web", "/(.*)", "^(?:/(.*))$"),
+        ("api", "/v(?<number>[0-9]+)/.*", "^/v([0-9]+)/.*$"),
+    ]
+
+
+def test_a_rewrite_to_an_undeclared_service_names_the_nearest() -> None:
+    config = web_binding() | {"rewrites": [{"source": "/", "destination": {"service": "apy"}}]}
+
+    (problem,) = read(config).problems
+
+    assert (problem.code, problem.fatal) == ("UNKNOWN_SERVICE_DESTINATION", True)
+    assert '"api"' in problem.fix
+
+
+def test_a_path_that_looks_ahead_is_read_wider_and_says_so() -> None:
+    config = web_binding() | {"rewrites": [{"source": "/((?!api/).*)", "destination": {"service": "web"}}]}
+
+    manifest = read(config)
+
+    assert manifest.exposures[0].pattern == "^(?:/(.*))$"
+    assert [(p.code, p.fatal) for p in manifest.problems] == [("PATH_WIDENED", False)]
+
+
+def test_a_path_that_cannot_be_read_is_a_problem() -> None:
+    config = web_binding() | {"rewrites": [{"source": "/(", "destination": {"service": "web"}}]}
+
+    assert fatal(read(config)) == ["DEV_VALIDATE_CONFIG"]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column", "what"),
+    [
+        ('{\n  "services": {\n    "web": {"root": "."}\n  "x": 1}\n}', 4, 3, "expected ',' delimiter"),
+        ('{"services": {},}', 1, 17, "Illegal trailing comma"),
+        ("", 1, 1, "expected value"),
+        ("[" * 100_000, 1, 1, "Nesting is too deep"),
+    ],
+)
+def test_bad_json_says_where_and_what_was_expected(text: str, line: int, column: int, what: str) -> None:
+    (problem,) = read(text).problems
+
+    assert (problem.code, problem.line, problem.fatal) == ("BAD_JSON", line, True)
+    assert str(problem).startswith(f"vercel.json:{line}:")
+    assert what in problem.message or "expected" in problem.message  # the wording differs among Pythons
+
+
+def test_any_json_value_is_read_without_raising() -> None:
+    for value in (None, 7, [], "x", {"services": 7}, {"services": {"a": None}}, {"rewrites": [7, {}, None]}):
+        assert isinstance(read(json.dumps(value)), Manifest)
+
+
+def test_every_pattern_is_in_the_common_part_of_python_and_re2() -> None:
+    for name in ("examples/services-nextjs-fastapi.vercel.json", "vercel/services-v2-bindings.vercel.json"):
+        for exposure in read_manifest(fixture(f"vercel-bindings/{name}")).exposures:
+            assert re.compile(exposure.pattern)
+            assert not re.search(r"\(\?[=!<]", exposure.pattern)
