@@ -1,0 +1,144 @@
+-- Facts: every call with its road and protection, its grade, and what the decision needs to know of it.
+-- reads: placed, declared, services, exposures
+-- source: findings.md F04 (road), enforcement.md 3.17 (grade)
+create or replace temp table facts as
+with opened as (
+    -- which public paths lead to which service, once per path
+    select distinct e.callee_service, e.scope, e.url_path
+    from (select distinct callee_service, scope, url_path from placed where caller is null) as e
+    left join exposures as x
+        on x.service = e.callee_service
+        and (x.scope = '' or e.scope is null or x.scope = e.scope)
+        and regexp_full_match(coalesce(e.url_path, '/'), x.pattern)
+    left join services as d on d.service = e.callee_service and d.exposure = 'public'
+    where x.service is not null or d.service is not null
+),
+known as (
+    select service from services
+    union
+    select service from nodes
+),
+graded as (
+    select
+        p.*,
+        d.granted_binding,
+        d.grant_file,
+        d.grant_line,
+        coalesce(
+            p.callee_service,
+            p.db_name, p.db_system,
+            p.messaging_destination, p.messaging_system,
+            p.target_host, p.peer_service
+        ) as callee,
+        p.via <> [] as through_edge,
+        coalesce(p.name_road = 'public', false)
+            -- split horizon: a public name that resolved to a private address stays inside
+            and coalesce(p.peer_class not in ('private', 'link_local', 'shared'), true) as public_name,
+        coalesce(p.peer_class = 'global', false) as public_address,
+        d.grant_line is not null as granted,
+        d.caller is not null or d.callee_service is not null as policed,
+        o.callee_service is not null as entry_declared,
+        known.service is not null as claim_known
+    from placed as p
+    left join declared as d
+        on d.caller is not distinct from p.caller
+        and d.callee_service is not distinct from p.callee_service
+        and d.scope is not distinct from p.scope
+        and d.callee_env is not distinct from p.callee_env
+    left join opened as o
+        on o.callee_service = p.callee_service
+        and o.scope is not distinct from p.scope
+        and o.url_path is not distinct from p.url_path
+    left join known on known.service = p.claimed_caller
+)
+select
+    g.trace_id,
+    g.anchor_span_id,
+    g.answered,
+    g.orphan,
+    g.caller_trace_id,
+    g.caller_visit,
+    g.caller_span_id,
+    g.app_span_id,
+    g.via,
+    g.evidence,
+    g.pairing,
+    g.scope,
+    g.caller,
+    g.caller_env,
+    g.caller_deployment,
+    g.callee,
+    g.callee_env,
+    g.callee_deployment,
+    g.claimed_caller,
+    g.claimed_callee,
+    coalesce(g.used_host, g.target_host, g.server_host) as server_host,
+    g.url_path,
+    g.http_method,
+    g.http_status,
+    g.grant_file,
+    g.grant_line,
+    g.start_time_unix_nano,
+    g.duration_nano,
+    g.error,
+    g.attempts,
+    case
+        when g.db_system is not null then 'database'
+        when g.message then 'message'
+        when g.callee_service is null then 'external'
+        else 'call'
+    end as kind,
+    coalesce(g.binding_name, g.granted_binding) as binding,
+    case
+        when g.caller is null and (g.through_edge or g.from_outside) then 'public'
+        when g.through_edge or g.public_name then 'public'
+        when g.binding_name is not null and g.callee_service is not null then 'binding'
+        when g.name_road = 'private' then case when g.granted then 'binding' else 'private' end
+        when g.public_address or g.target_class = 'global' then 'public'
+        when g.caller is null then 'unknown'
+        when coalesce(g.used_class, g.target_class) in ('private', 'loopback', 'link_local', 'shared', 'internal_name')
+            then 'private'
+        when g.peer_class in ('private', 'link_local', 'shared') then 'private'
+        else 'unknown'
+    end as road,
+    case
+        when (g.through_edge or g.from_outside) and (g.public_name or g.public_address) then 'confirmed'
+        when g.through_edge and g.caller is null then 'confirmed'
+        when g.public_name and g.public_address then 'probable'
+        when g.through_edge or g.public_name or g.public_address or g.from_outside then 'suspected'
+    end as public_confidence,
+    case
+        when g.peer_identity is not null then 'mtls'
+        when g.tls_version is not null or g.url_scheme = 'https' then 'tls'
+        when g.url_scheme = 'http' then 'plaintext'
+        else 'unknown'
+    end as protection,
+    case
+        when g.pairing = 'binding-header' then 'inferred'
+        when g.caller_service is not null and g.claimed_caller <> g.caller_service
+            and g.claim_known then 'contradicted'
+        when g.caller is null and not g.through_edge then 'inferred'
+        else 'claimed'
+    end as grade,
+    'none' as fact_receiver,
+    case when g.policed then 'present' else 'absent' end as fact_manifest,
+    case
+        when g.caller = 'unknown_service' then 'unknown'
+        when g.caller is not null then 'service'
+        when g.through_edge or g.from_outside then 'external'
+        else 'unknown'
+    end as fact_caller,
+    case
+        when g.callee_service = 'unknown_service' then 'unknown'
+        when g.callee_service is not null then 'service'
+        when g.db_system is not null or g.messaging_system is not null or g.target_class = 'global' then 'outside'
+        else 'unknown'
+    end as fact_callee,
+    case when g.granted then 'yes' else 'no' end as fact_grant,
+    case
+        when g.caller is not null then 'unknown'
+        when g.entry_declared then 'declared'
+        when g.through_edge or g.from_outside then 'undeclared'
+        else 'unknown'
+    end as fact_entry
+from graded as g

@@ -1,0 +1,44 @@
+-- Placed: every call with its caller and callee by name, and the classes of the hosts that it went by.
+-- reads: sightings, nodes, hosts, host_classes, services, resources
+create or replace temp table placed as
+with known as (
+    select distinct service from nodes
+    union
+    select service from services
+    union
+    select coalesce(service, '') from resources
+),
+named_hosts as (
+    -- what is known of each host that was called: exact before wildcard, internal before public
+    select c.host, arg_min(h.service, h.place) as service, arg_min(h.road, h.place) as road
+    from host_classes as c
+    join (
+        select *, starts_with(host, '*') as wild, (starts_with(host, '*'), road = 'public') as place from hosts
+    ) as h
+        on h.host in (c.host, c.bare)
+        or (h.wild and (ends_with(c.bare, substr(h.host, 2)) or ends_with(c.host, substr(h.host, 2))))
+    group by c.host
+)
+select
+    s.*,
+    used.road as name_road,
+    used_class.class as used_class,
+    peer_class.class as peer_class,
+    target_class.class as target_class,
+    coalesce(client_class.class = 'global', false) as from_outside,
+    -- a claimed caller names the caller only where no span does
+    coalesce(s.caller_service, case when s.via = [] then s.claimed_caller end) as caller,
+    coalesce(
+        s.entry_service,
+        case when s.db_system is null and s.messaging_system is null then s.intended_callee end,
+        target_name.service,
+        case when s.db_system is null then peer_known.service end
+    ) as callee_service
+from sightings as s
+left join named_hosts as used on used.host = s.used_host
+left join named_hosts as target_name on target_name.host = s.target_host
+left join known as peer_known on peer_known.service = s.peer_service
+left join host_classes as used_class on used_class.host = s.used_host
+left join host_classes as peer_class on peer_class.host = s.peer_address
+left join host_classes as target_class on target_class.host = s.target_host
+left join host_classes as client_class on client_class.host = s.client_address

@@ -1,0 +1,87 @@
+"""What every question does with its answer: ask, cut to the limit, write, and narrate what is missing. No SQL."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from bindtrace.propagation.errors import Refusal
+from bindtrace.queries import cells, render
+from bindtrace.queries.options import Asked
+from bindtrace.queries.query import FOREVER
+from bindtrace.queries.report_keys import keys_of
+from bindtrace.queries.source import Row, Source, open_source
+from bindtrace.queries.window import in_rfc3339
+
+Filters = Mapping[str, str | None]
+
+
+@contextlib.contextmanager
+def source_of(asked: Asked) -> Iterator[Source]:
+    """The data that the options name, closed at the end. Raises `Refusal`."""
+    source = open_source(asked.db, asked.url)
+    try:
+        yield source
+    finally:
+        source.close()
+
+
+def answer(
+    asked: Asked,
+    report: str,
+    filters: Filters | None = None,
+    *,
+    people: Mapping[str, Callable[[Sequence[Row]], None]] | None = None,
+) -> None:
+    """Asks a report and writes its rows; `people` are forms that this report writes in its own way."""
+    with source_of(asked) as source:
+        rows = source.rows(report, asked.query(filters))
+        where = source.describe()
+    write(asked, report, rows, people=people)
+    if not rows:
+        render.say(nothing(asked, report, filters or {}, where))
+
+
+def write(
+    asked: Asked,
+    report: str,
+    rows: Sequence[Row],
+    *,
+    people: Mapping[str, Callable[[Sequence[Row]], None]] | None = None,
+) -> None:
+    """Writes rows that were asked with `Asked.query`, cut to the limit."""
+    shown = rows[: asked.limit] if asked.limit else rows
+    if people and asked.form in people:
+        people[asked.form](shown)
+    else:
+        render.emit(report, shown, asked.form, keys_of(report))
+    if len(shown) < len(rows):
+        render.say(f"there are more than these {asked.limit:,} rows; --limit 0 shows all")
+
+
+def nothing(asked: Asked, report: str, filters: Filters, where: str) -> str:
+    """What was looked for in vain, and what to try."""
+    wanted = [f"{column} {value}" for column, value in filters.items() if value is not None]
+    if asked.environment:
+        wanted.append(f"environment {asked.environment}")
+    if asked.since_unix_nano:
+        wanted.append(f"since {in_rfc3339(asked.since_unix_nano)[:19]}Z")
+    if asked.until_unix_nano < FOREVER:
+        wanted.append(f"until {in_rfc3339(asked.until_unix_nano)[:19]}Z")
+    if not wanted:
+        return f"no {report} in {where}; send spans to its collector, or `bindtrace import FILE`"
+    hint = "an earlier --since" if asked.since_unix_nano else "fewer filters"
+    return (
+        f"no {report} in {where} with {', '.join(wanted)}; try {hint}, or `bindtrace services` for the names"
+    )
+
+
+def near_names(name: str, known: Sequence[str]) -> str:
+    """The names nearest to one that is not known, or all of them."""
+    return ", ".join(difflib.get_close_matches(name, known, n=3, cutoff=0.5) or sorted(known))
+
+
+def unknown_name(what: str, name: str, known: Sequence[str]) -> Refusal:
+    """A refusal with the nearest of the known names."""
+    return Refusal(f"there is no {what} `{cells.visible(name)}`", fix=f"one of {near_names(name, known)}")

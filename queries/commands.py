@@ -1,0 +1,200 @@
+"""The questions of the command line: chains, hops, edges, services, grants, findings, rules, reports. No SQL here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+from rich.text import Text
+
+from bindtrace.propagation.errors import Refusal
+from bindtrace.propagation.vocabulary import (
+    GRADES,
+    ROADS,
+    SEVERITIES,
+    VERDICTS,
+)
+from bindtrace.queries import cells, render
+from bindtrace.queries.asking import answer, nothing, source_of, unknown_name, write
+from bindtrace.queries.chain_command import chain
+from bindtrace.queries.columns import severity_rank, word_style
+from bindtrace.queries.explain import explain
+from bindtrace.queries.options import TABLE_FORMATS, Asked, common
+from bindtrace.queries.source import Row
+from bindtrace.queries.sql_command import sql
+from bindtrace.queries.tree import chains_tree
+
+__all__ = [
+    "chain", "chains", "edges", "findings", "grants", "hops", "report", "rule", "rules", "services", "sql",
+]  # fmt: skip
+
+HOPS_LIMIT = 1000
+
+_caller = click.option("--caller", metavar="SERVICE", help="Only calls of this service.")
+_callee = click.option("--callee", metavar="SERVICE", help="Only calls to this service.")
+_road = click.option("--road", type=click.Choice(sorted(ROADS)), help="Only calls that took this road.")
+_verdict = click.option("--verdict", type=click.Choice(sorted(VERDICTS)), help="Only calls judged so.")
+
+
+@click.command()
+@common((*TABLE_FORMATS, "tree"))
+def chains(asked: Asked) -> None:
+    """Paths that calls take from entry to leaf, the most frequent first."""
+    answer(asked, "chains", people={"tree": lambda rows: render.show(chains_tree(rows))})
+
+
+@click.command()
+@_caller
+@_callee
+@_road
+@_verdict
+@click.option(
+    "--kind", type=click.Choice(["call", "message", "database", "external"]), help="Only this kind."
+)
+@click.option("--grade", type=click.Choice(sorted(GRADES)), help="Only calls whose facts have this grade.")
+@click.option("--pairing", metavar="WORD", help="Only calls whose two sides were joined so, as `parent`.")
+@click.option("--reason", metavar="WORD", help="Only calls judged for this reason, as `undeclared`.")
+@click.option("--trace", "trace_id", metavar="TRACE_ID", help="Only calls of this trace.")
+@common(limit=HOPS_LIMIT)
+def hops(asked: Asked, trace_id: str | None, **filters: str | None) -> None:
+    """Single calls with their judgement and evidence, the latest first."""
+    answer(asked, "hops", {**filters, "trace_id": trace_id and trace_id.lower()})
+
+
+@click.command()
+@_caller
+@_callee
+@_road
+@_verdict
+@common()
+def edges(asked: Asked, **filters: str | None) -> None:
+    """Who calls whom, by which road, how often and how fast."""
+    answer(asked, "edges", filters)
+
+
+@click.command()
+@common()
+def services(asked: Asked) -> None:
+    """Every service that was seen or declared."""
+    answer(asked, "services")
+
+
+@click.command()
+@_caller
+@_callee
+@common()
+def grants(asked: Asked, **filters: str | None) -> None:
+    """What the manifests allow, by which line, and whether it is used."""
+    answer(asked, "grants", filters)
+
+
+@click.command()
+@click.option("--rule", metavar="NAME", help="Only findings of this rule; `bindtrace rules` lists them.")
+@click.option("--severity", type=click.Choice(SEVERITIES), help="Only findings as bad as this, or worse.")
+@_caller
+@_callee
+@common()
+def findings(asked: Asked, severity: str | None, **filters: str | None) -> None:
+    """What should not have happened, how sure that is, and what to do."""
+    from bindtrace.queries.rules import RULES
+
+    if filters["rule"] is not None and filters["rule"] not in RULES:
+        raise unknown_name("rule", filters["rule"], list(RULES))
+    with source_of(asked) as source:
+        found = source.rows("findings", asked.query(filters))
+        where, option = source.describe(), source.option()
+    kept = [
+        row for row in found if severity is None or severity_rank(row["severity"]) <= severity_rank(severity)
+    ]
+    write(
+        asked, "findings", kept, people={"table": lambda rows: render.show(explain(rows, option), prose=True)}
+    )
+    if not kept:
+        render.say(nothing(asked, "findings", {**filters, "severity at least": severity}, where))
+
+
+@click.command()
+@click.option("-f", "--format", "form", type=click.Choice(TABLE_FORMATS), default="table", show_default=True)
+def rules(form: str) -> None:
+    """Every rule that can raise a finding."""
+    from bindtrace.queries.rules import RULE_KEYS, RULES
+
+    render.emit("rules", [RULES[name].row() for name in sorted(RULES)], form, RULE_KEYS)
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "-f", "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
+)
+def rule(name: str, form: str) -> None:
+    """What one rule looks for, why it matters, what to do, and when it may be wrong."""
+    from bindtrace.queries.rules import RULES
+
+    if name not in RULES:
+        raise unknown_name("rule", name, list(RULES))
+    found = RULES[name]
+    if form == "json":
+        render.emit("rules", [found.row()], "json")
+        return
+    render.show(
+        Text.assemble(
+            (name, "bold"),
+            "  ",
+            (found.severity, word_style(found.severity)),
+            f"  {found.category}, {found.status}",
+        ),
+        prose=True,
+    )
+    told = {
+        "what": found.title.partition(": ")[2] or found.title,
+        "why": found.why,
+        "says": found.message,
+        "what to do": found.fix,
+        "how to check": f"`{found.check}` must show no rows",
+        "wrong when": found.may_be_wrong_when,
+        "reads": ", ".join(found.reads),
+        "source": found.source,
+        "SQL": f"bindtrace/queries/findings/{name}.sql",
+    }
+    render.show(render.labelled(told), prose=True)
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option(
+    "-p",
+    "--param",
+    "params",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A column filter or a parameter; repeatable.",
+)
+@common()
+def report(asked: Asked, name: str | None, params: Sequence[str]) -> None:
+    """Any report by its name; without one, the names that there are."""
+    from bindtrace.queries.catalog import REPORTS
+
+    if name is None:
+        listed = [{"report": known, "title": REPORTS[known].title} for known in sorted(REPORTS)]
+        render.emit("reports", listed, asked.form)
+        return
+    # A collector may know more reports than this command; with --url, it is the one to say so.
+    if name not in REPORTS and asked.url is None:
+        raise unknown_name("report", name, list(REPORTS))
+    answer(
+        asked, name, dict(_pair(param) for param in params), people={"table": lambda rows: _table(name, rows)}
+    )
+
+
+def _table(name: str, rows: Sequence[Row]) -> None:
+    from bindtrace.queries.tree import chain_tree
+
+    render.show(chain_tree(rows) if name == "chain" else render.table(name, rows))
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not (key and equals):
+        raise Refusal(f"`{cells.visible(text)}` is not KEY=VALUE", fix="write it as `--param caller=orders`")
+    return key, value

@@ -1,0 +1,158 @@
+"""A finding as a person reads it: what happened, how sure and why, what to do, how to check. Judges nothing."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from bindtrace.propagation.vocabulary import SEVERITIES
+from bindtrace.queries import cells
+from bindtrace.queries.columns import word_style
+from bindtrace.queries.layout import Row
+from bindtrace.queries.render import LABEL_CELLS, labelled
+from bindtrace.queries.rules import RULES, explanation
+
+_GRADES: Final[Mapping[str, str]] = {
+    "proven": "the receiver verified the caller, and a second witness confirms it",
+    "verified": "the receiver's own check or the declaration itself says so",
+    "claimed": "the services' own telemetry says so, and nobody verified it",
+    "inferred": "put together from topology; no span says it outright",
+    "contradicted": "two witnesses disagree, and one of them is wrong",
+}
+_CONFIDENCES: Final[Mapping[str, str]] = {
+    "confirmed": "the callee's side and the caller's side both show the public road",
+    "probable": "the caller's name and address both show the public road",
+    "suspected": "one indicator alone shows the public road",
+}
+
+
+def explain(findings: Sequence[Row], option: str = "") -> RenderableType:
+    """A block per finding and a summary line.
+
+    `option` is what the commands need to find the same data, as `--url http://127.0.0.1:4319`.
+    """
+    blocks: list[RenderableType] = []
+    for finding in findings:
+        blocks += [_header(finding), *_lines(finding, option), Text("")]
+    return Group(*blocks, Text(summary(findings), style="bold"))
+
+
+def summary(findings: Sequence[Row]) -> str:
+    """As `3 findings: 1 high, 2 medium`; silenced ones are counted apart."""
+    counts = Counter(str(finding["severity"]) for finding in findings)
+    ordered = [f"{counts[severity]} {severity}" for severity in SEVERITIES if counts[severity]]
+    silenced = sum(finding.get("silenced_until") is not None for finding in findings)
+    words = f"{len(findings)} finding{'' if len(findings) == 1 else 's'}"
+    words += f": {', '.join(ordered)}" if ordered else ""
+    return words + (f" ({silenced} silenced by an exception)" if silenced else "")
+
+
+def _header(finding: Row) -> Text:
+    severity = cells.plain(finding["severity"])
+    calls = int(finding.get("count") or 0)
+    facts = [
+        *([] if finding.get("example") is None else [f"{calls:,} call{'' if calls == 1 else 's'}"]),
+        *(cells.visible(finding[key]) for key in ("grade", "confidence") if finding.get(key)),
+    ]
+    return Text.assemble(
+        (severity, word_style(severity)),
+        "  ",
+        (cells.visible(finding["rule"]), "bold"),
+        "  ",
+        subject(finding),
+        (f"  ({', '.join(facts)})", "dim"),
+    )
+
+
+def subject(finding: Row) -> str:
+    """`caller → callee`, with environments where the call crosses them; one name where there is but one."""
+    names = [_name(finding, "caller"), _name(finding, "callee")]
+    if finding.get("callee") is None:
+        return names[0] if finding.get("caller") else ""
+    return " → ".join(names)
+
+
+def _name(finding: Row, side: str) -> str:
+    name = cells.visible(finding.get(side) or cells.EXTERNAL)
+    crosses = finding.get("caller_env") and finding.get("callee_env")
+    if crosses and finding["caller_env"] != finding["callee_env"]:
+        return f"{name} ({cells.visible(finding[f'{side}_env'])})"
+    return name
+
+
+def _lines(finding: Row, option: str) -> Iterator[RenderableType]:
+    yield labelled(
+        {
+            "what happened": _sentence(str(finding["message"]), finding),
+            "how sure, why": _how_sure(finding),
+            "what to do": _sentence(str(finding["fix"]), finding),
+            "how to check": "once it is fixed, this shows nothing:",
+        }
+    )
+    yield _copyable(_check(finding, option))
+    rest = {}
+    if where := cells.place(finding.get("source") or {}):
+        rest["where"] = where
+    if (until := finding.get("silenced_until")) is not None:
+        rest["silenced until"] = f"{cells.moment(until)} UTC"
+    if (example := finding.get("example")) is not None:
+        rest["example"] = "the latest chain with it:"
+    if rest:
+        yield labelled(rest)
+    if example is not None:
+        yield _copyable(_command(f"bindtrace chain {example['trace_id']}", option))
+
+
+def _copyable(command: str) -> Text:
+    """A command on a line of its own, which is never broken."""
+    return Text(f"{' ' * LABEL_CELLS}{cells.visible(command)}", no_wrap=True, overflow="ignore")
+
+
+def _how_sure(finding: Row) -> str:
+    grade, confidence = str(finding.get("grade")), str(finding.get("confidence"))
+    sure = [
+        f"{word}: {texts[word]}"
+        for word, texts in ((grade, _GRADES), (confidence, _CONFIDENCES))
+        if word in texts
+    ]
+    if finding["rule"] not in RULES:  # a newer collector knows more rules
+        return _sentence("; ".join(sure), finding)
+    told = explanation(finding)
+    doubt = told["may_be_wrong_when"]
+    return " ".join(
+        _sentence(part, finding)
+        for part in ("; ".join(sure), told["why"], f"May be wrong when {doubt}" if doubt else "")
+        if part
+    )
+
+
+def _check(finding: Row, option: str) -> str:
+    """The rule's own command; names are quoted, because a service may call itself anything."""
+    quoted: dict[str, Any] = dict(finding)
+    quoted |= {side: shlex.quote(str(finding.get(side) or cells.EXTERNAL)) for side in ("caller", "callee")}
+    if source := finding.get("source"):
+        quoted["source"] = {**source, "file": shlex.quote(str(source["file"]))}
+    if finding["rule"] in RULES:
+        command = explanation(quoted)["check"]
+    else:
+        sides = " ".join(f"--{side} {quoted[side]}" for side in ("caller", "callee") if finding.get(side))
+        command = f"bindtrace findings --rule {shlex.quote(str(finding['rule']))} {sides} --since 10m"
+    return command if command.startswith("bindtrace check") else _command(command, option)
+
+
+def _command(command: str, option: str) -> str:
+    return f"{command} {option}" if option else command
+
+
+def _sentence(text: str, finding: Row) -> str:
+    """With a capital and a full stop; a service's name keeps its own spelling."""
+    stripped = text.strip()
+    first = stripped.partition(" ")[0].rstrip(":,.")
+    named = first in (finding.get("caller"), finding.get("callee"))
+    begun = stripped if named else stripped[:1].upper() + stripped[1:]
+    return begun if begun.endswith((".", "?")) or not begun else f"{begun}."

@@ -1,0 +1,37 @@
+-- Undeclared call: one service calls another, and no manifest declares it.
+-- severity: medium
+-- category: authorization
+-- status: stable, since 0.1
+-- reads: hops, services
+-- message: {caller} called {callee} at {host}, and no manifest declares that {caller} may.
+-- why: a call that nobody declared is reach that nobody reviewed; the next change of the callee will not know of it.
+-- fix: declare a binding to {callee} under {caller} in {manifest}, or remove the call to {host}.
+-- check: bindtrace hops --caller {caller} --callee {callee} --verdict denied --since 10m
+-- may be wrong when: the call is a health check or a log shipper, or the manifest that declares it was not given.
+-- source: findings.md F02
+with denied as (
+    select
+        h.*,
+        count(distinct trace_id) over (partition by caller, callee) as traces,
+        max(start_time_unix_nano) over (partition by caller, callee)
+        - min(start_time_unix_nano) over (partition by caller, callee) as lasting
+    from hops as h
+    where h.verdict = 'denied' and h.reason = 'undeclared' and h.caller is not null
+),
+declared as (
+    select service, arg_min(file, platform = 'bindtrace') as file, arg_min(line, platform = 'bindtrace') as line
+    from services
+    group by service
+)
+select
+    d.trace_id,
+    d.anchor_span_id,
+    d.answered,
+    null as severity,
+    s.file,
+    s.line,
+    json_object('host', coalesce(d.server_host, d.callee), 'manifest', coalesce(s.file, 'its manifest')) as evidence
+from denied as d
+left join declared as s on s.service = d.caller
+-- what is only inferred must have lasted: 20 traces over 2 days
+where d.grade <> 'inferred' or (d.traces >= 20 and d.lasting >= 172800e9)

@@ -1,0 +1,65 @@
+"""The keys of every report, in order: the promise of the command line's JSON and of `/api/reports`. No SQL."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from bindtrace.queries.rules import FINDING_KEYS, RULE_KEYS
+
+_HOP: Final = (
+    "trace_id", "scope", "caller", "caller_env", "callee", "callee_env", "kind", "binding", "road", "confidence",
+    "protection", "verdict", "outcome", "reason", "grade", "pairing", "start_time_unix_nano", "duration_ms", "error",
+    "attempts", "caller_span_id", "callee_span_id", "evidence",
+)  # fmt: skip
+
+KEYS: Final[Mapping[str, tuple[str, ...]]] = {
+    "services": (
+        "scope", "service", "platform", "environment", "spans", "calls_in", "calls_out", "exposure", "first_seen",
+        "last_seen",
+    ),
+    "edges": (
+        "scope", "caller", "caller_env", "callee", "callee_env", "kind", "calls", "errors", "denied", "road",
+        "protection", "verdict", "grade", "p50_ms", "p95_ms", "p99_ms",
+    ),
+    "hops": _HOP,
+    "chains": (
+        "scope", "environment", "signature", "calls", "errors", "p50_ms", "p95_ms", "p99_ms", "verdict", "road",
+        "example_trace_id",
+    ),
+    "chain": (*_HOP, "children"),
+    "grants": (
+        "caller", "callee", "binding", "platform", "scope", "environment", "revision", "file", "line", "calls",
+        "last_used",
+    ),
+    "findings": FINDING_KEYS,
+    "coverage": (
+        "service", "environment", "spans", "hops", "both_sides", "verified", "road_unknown", "sampling", "gaps",
+    ),
+    "rules": RULE_KEYS,
+    "traces": ("trace_id", "hops", "first_seen", "last_seen"),
+}  # fmt: skip
+
+
+def keys_of(report: str) -> tuple[str, ...]:
+    """The report's keys; empty for one that promises none."""
+    return KEYS.get(report, ())
+
+
+_IDS: Final[Mapping[str, re.Pattern[str]]] = {
+    "trace_id": re.compile(r"[0-9a-f]{32}"),
+    "prefix": re.compile(r"[0-9a-f]{0,32}"),
+}
+
+
+def checked_ids(filters: Mapping[str, str]) -> dict[str, str]:
+    """The filters with their trace ids in lower case. Raises `ValueError` for one that is no such id."""
+    checked = dict(filters)
+    for key, form in _IDS.items():
+        if key in checked:
+            checked[key] = checked[key].lower()
+            if not form.fullmatch(checked[key]):
+                length = "32" if key == "trace_id" else "at most 32"
+                raise ValueError(f"`{key}`: `{filters[key]}` is not {length} hexadecimal digits")
+    return checked

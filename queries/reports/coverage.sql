@@ -1,0 +1,57 @@
+-- Coverage: per service, how much of its traffic could be seen and placed, so that silence is not taken for peace.
+-- parameters: since, until, environment
+-- reads: hops, spans, resources, service_matches
+with sides as (
+    select
+        callee as service,
+        callee_env as environment,
+        count(*) as hops,
+        count(*) filter (caller_span_id is not null and callee_span_id is not null) as both_sides,
+        count(*) filter (grade in ('verified', 'proven')) as verified,
+        count(*) filter (road = 'unknown') as road_unknown
+    from hops
+    where
+        start_time_unix_nano >= $since
+        and start_time_unix_nano < $until
+        and kind in ('call', 'message')
+        and in_environment($environment, callee_env, callee_env)
+    group by callee, callee_env
+),
+named as (
+    select
+        r.resource_id,
+        coalesce(any_value(m.service), any_value(r.service), 'unknown_service') as service,
+        any_value(r.environment) as environment
+    from resources as r
+    left join service_matches as m on json_extract_string(r.attributes, '$."' || m.attribute || '"') = m.value
+    group by r.resource_id
+),
+seen as (
+    select
+        n.service,
+        n.environment,
+        count(*) as spans,
+        max(regexp_extract(s.trace_state, 'ot=[^,]*th:([0-9a-f]{1,14})', 1)) as threshold
+    from spans as s
+    join named as n using (resource_id)
+    where
+        s.start_time_unix_nano >= $since
+        and s.start_time_unix_nano < $until
+        and in_environment($environment, n.environment, n.environment)
+    group by n.service, n.environment
+)
+select
+    coalesce(seen.service, sides.service) as service,
+    coalesce(seen.environment, sides.environment) as environment,
+    coalesce(spans, 0) as spans,
+    coalesce(hops, 0) as hops,
+    coalesce(both_sides, 0) as both_sides,
+    coalesce(verified, 0) as verified,
+    coalesce(road_unknown, 0) as road_unknown,
+    case when threshold <> '' then 'ot=th:' || threshold else 'unknown' end as sampling,
+    null as gaps
+from seen
+full join sides
+    on sides.service = seen.service
+    and sides.environment is not distinct from seen.environment
+order by service, environment

@@ -1,0 +1,200 @@
+"""Rules and the findings they raise: each rule is one SQL file, this wraps it and words the result.
+
+A rule selects `trace_id, anchor_span_id, answered, severity, file, line, evidence` from `hops`; a static rule, which
+reads only what was declared, selects `caller, callee, severity, file, line, evidence`. `severity` null means that of
+the header; `evidence` is a JSON object whose keys the header's `message`, `fix` and `check` may name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import duckdb
+
+from bindtrace.propagation.clock import now_unix_nano
+from bindtrace.propagation.vocabulary import EXTERNAL, SEVERITIES
+from bindtrace.queries import sql_files
+from bindtrace.queries.query import Query
+
+RULE_KEYS: Final = ("rule", "severity", "status", "category", "why", "fix", "may_be_wrong_when")
+FINDING_KEYS: Final = (
+    "id", "rule", "severity", "grade", "confidence", "scope", "caller", "caller_env", "callee", "callee_env",
+    "count", "first_seen", "last_seen", "example", "message", "fix", "source", "silenced_until",
+)  # fmt: skip
+_REQUIRED: Final = (
+    "severity",
+    "category",
+    "status",
+    "reads",
+    "why",
+    "message",
+    "fix",
+    "check",
+    "may be wrong when",
+    "source",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule: its documentation is the header of its file, its definition the text."""
+
+    name: str
+    title: str
+    severity: str
+    category: str
+    status: str
+    static: bool
+    reads: tuple[str, ...]
+    parameters: tuple[str, ...]
+    message: str
+    why: str
+    fix: str
+    check: str
+    may_be_wrong_when: str
+    source: str
+    text: str
+
+    def row(self) -> dict[str, Any]:
+        """The rule as the report `rules` shows it."""
+        return {
+            "rule": self.name,
+            "severity": self.severity,
+            "status": self.status,
+            "category": self.category,
+            "why": self.why,
+            "fix": self.fix,
+            "may_be_wrong_when": self.may_be_wrong_when,
+        }
+
+
+def _rule(file: sql_files.SqlFile) -> Rule:
+    if missing := [key for key in _REQUIRED if key not in file.header]:
+        raise ValueError(f"{file.name}.sql lacks {', '.join(missing)} in its header")
+    if file.header["severity"] not in SEVERITIES:
+        raise ValueError(f"{file.name}.sql: severity {file.header['severity']!r} is not one of {SEVERITIES}")
+    listed = {key: _list(file.header.get(key, "")) for key in ("reads", "parameters")}
+    return Rule(
+        name=file.name,
+        title=file.title,
+        severity=file.header["severity"],
+        category=file.header["category"],
+        status=file.header["status"],
+        static=file.header.get("kind") == "static",
+        reads=listed["reads"],
+        parameters=listed["parameters"],
+        message=file.header["message"],
+        why=file.header["why"],
+        fix=file.header["fix"],
+        check=file.header["check"],
+        may_be_wrong_when=file.header["may be wrong when"],
+        source=file.header["source"],
+        text=file.text,
+    )
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+RULES: Final[Mapping[str, Rule]] = {name: _rule(file) for name, file in sql_files.folder("findings").items()}
+
+
+def findings(
+    con: duckdb.DuckDBPyConnection, query: Query, *, static_only: bool = False
+) -> list[dict[str, Any]]:
+    """What the rules find in the window, worst first; one row per rule and subject, ready for JSON.
+
+    The id is deterministic, so the same fault found again is the same finding.
+    """
+    found = [
+        _worded(rule, raised)
+        for rule in RULES.values()
+        if rule.static or not static_only
+        for raised in _raised(con, rule, query)
+    ]
+    return sorted(
+        found,
+        key=lambda row: (
+            SEVERITIES.index(row["severity"]),
+            row["rule"],
+            str(row["caller"]),
+            str(row["callee"]),
+        ),
+    )
+
+
+def explanation(finding: Mapping[str, Any]) -> dict[str, str]:
+    """What the rule's header adds to a finding for a person: `why`, `check` and `may_be_wrong_when`."""
+    rule = RULES[finding["rule"]]
+    subject = {"caller": finding["caller"] or EXTERNAL, "callee": finding["callee"] or "(unknown)"}
+    source = finding["source"] or {}
+    words = _Words(subject | {"host": subject["callee"], "file": source.get("file", "FILE")})
+    return {
+        "why": rule.why.format_map(words),
+        "check": rule.check.format_map(words),
+        "may_be_wrong_when": rule.may_be_wrong_when.format_map(words),
+    }
+
+
+def _raised(con: duckdb.DuckDBPyConnection, rule: Rule, query: Query) -> list[dict[str, Any]]:
+    wrapper = sql_files.folder("views")["static_findings" if rule.static else "findings"]
+    values: dict[str, Any] = {"rule": rule.name, "severity": rule.severity, "now": now_unix_nano()}
+    if not rule.static:
+        values |= {
+            "since": query.since_unix_nano,
+            "until": query.until_unix_nano,
+            "environment": query.environment,
+        }
+    # The wrapper's own `from rule` is a name that this rule's text is put behind; both paste into DuckDB alone.
+    text = wrapper.text.replace("from rule_rows", f"from (\n{rule.text}\n) as rule_rows")
+    cursor = con.execute(text, values)
+    names = [column[0] for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _worded(rule: Rule, raised: dict[str, Any]) -> dict[str, Any]:
+    evidence = json.loads(raised["evidence"])
+    words = _Words(
+        {name: raised[name] for name in ("caller", "callee")}
+        | {"caller": raised["caller"] or EXTERNAL, "count": raised["count"]}
+        | evidence
+    )
+    subject = [
+        rule.name,
+        *(raised[key] or "" for key in ("scope", "caller", "caller_env", "callee", "callee_env")),
+    ]
+    if rule.static:
+        subject.append(f"{raised['file']}:{raised['line']}")
+    example = raised["trace_id"] and {"trace_id": raised["trace_id"], "span_ids": raised["span_ids"]}
+    return {
+        "id": hashlib.sha256("\0".join(subject).encode()).hexdigest()[:16],
+        "rule": rule.name,
+        "severity": raised["severity"],
+        "grade": raised["grade"],
+        "confidence": raised["confidence"],
+        "scope": raised["scope"],
+        "caller": raised["caller"],
+        "caller_env": raised["caller_env"],
+        "callee": raised["callee"],
+        "callee_env": raised["callee_env"],
+        "count": raised["count"],
+        "first_seen": raised["first_seen"],
+        "last_seen": raised["last_seen"],
+        "example": example,
+        "message": rule.message.format_map(words),
+        "fix": rule.fix.format_map(words),
+        "source": {"file": raised["file"], "line": raised["line"]} if raised["file"] else None,
+        "silenced_until": raised["silenced_until"],
+    }
+
+
+class _Words(dict[str, Any]):
+    """What a template may name; a name that is not there stays visible instead of failing a report."""
+
+    def __missing__(self, key: str) -> str:
+        return f"{{{key}}}"

@@ -1,0 +1,11 @@
+-- Exposures: which public paths a manifest opens to which service.
+create table if not exists exposures (
+    revision varchar not null,
+    platform varchar not null,
+    scope varchar not null,  -- '': any
+    service varchar not null,
+    source varchar not null,  -- as the manifest writes it
+    pattern varchar not null,  -- the same as a regular expression over the whole path
+    file varchar not null,
+    line uinteger not null
+);

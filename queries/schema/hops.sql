@@ -1,0 +1,51 @@
+-- Hops: one logical call from caller to callee, folded from the spans that saw it, with its facts.
+-- why: derived, rebuilt from spans at will; stored so that a question costs the window and not the history.
+create table if not exists hops (
+    trace_id uuid not null,
+    anchor_span_id ubigint not null,  -- callee's entry span, else the caller's client span
+    answered boolean not null,  -- whether the callee was seen; with the two ids above the hop's name
+    orphan boolean not null,  -- the callee's span names a parent that was never seen
+    parent_trace_id uuid,  -- the hop that entered the caller; null: this hop begins a chain
+    parent_anchor_span_id ubigint,
+    chain_trace_id uuid not null,  -- trace of the chain's first hop
+    depth usmallint not null,
+    leaf boolean not null,
+    path varchar[] not null,  -- services from the chain's entry to the callee
+    chain_verdict varchar not null,  -- the worst from the entry to here
+    chain_road varchar not null,  -- the worst from the first internal call to here
+    chain_error boolean not null,
+    chain_duration_nano ubigint not null,  -- of the chain's first hop
+    scope varchar,
+    caller varchar,  -- null: (external) or unseen
+    caller_env varchar,
+    callee varchar,  -- null: unseen
+    callee_env varchar,
+    caller_deployment varchar,
+    callee_deployment varchar,
+    kind varchar not null,
+    binding varchar,
+    claimed_caller varchar,
+    claimed_callee varchar,
+    server_host varchar,
+    url_path varchar,
+    http_method varchar,
+    http_status usmallint,
+    road varchar not null,
+    confidence varchar,
+    protection varchar not null,
+    verdict varchar not null,
+    outcome varchar not null,
+    reason varchar not null,
+    grade varchar not null,
+    pairing varchar not null,
+    grant_file varchar,
+    grant_line uinteger,
+    start_time_unix_nano ubigint not null,
+    duration_nano ubigint not null,
+    error boolean not null,
+    attempts usmallint not null,
+    caller_span_id ubigint,
+    callee_span_id ubigint,
+    via varchar[] not null,  -- edges that carried the call
+    evidence ubigint[] not null  -- span ids, caller's side first
+);

@@ -1,0 +1,53 @@
+-- Findings: what one rule found among the hops of the window, one row per subject.
+-- parameters: rule, severity, since, until, environment, now
+-- reads: hops, exceptions
+-- why: rules say which hops are at fault; subject, counts, example and exceptions are the same for all of them.
+-- The rule reads `hops` as this window of them.
+with hops as (
+    select * from bindtrace.main.hops
+    where
+        start_time_unix_nano >= $since
+        and start_time_unix_nano < $until
+        and in_environment($environment, caller_env, callee_env)
+),
+found as (
+    select
+        h.*,
+        coalesce(rule_rows.severity::varchar, $severity) as severity,
+        rule_rows.file,
+        rule_rows.line,
+        rule_rows.evidence as shown
+    from rule_rows
+    join hops as h using (trace_id, anchor_span_id, answered)
+),
+subjects as (
+    select
+        scope,
+        caller,
+        caller_env,
+        callee,
+        callee_env,
+        arg_min(severity, list_position(['critical', 'high', 'medium', 'low', 'info'], severity)) as severity,
+        arg_min(grade, list_position(['proven', 'contradicted', 'verified', 'claimed', 'inferred'], grade)) as grade,
+        arg_min(confidence, list_position(['confirmed', 'probable', 'suspected'], confidence)) as confidence,
+        count(*) as "count",
+        min(start_time_unix_nano)::varchar as first_seen,
+        max(start_time_unix_nano)::varchar as last_seen,
+        trace_hex(arg_max(trace_id, start_time_unix_nano)) as trace_id,
+        list_transform(arg_max(evidence, start_time_unix_nano), lambda span: span_hex(span)) as span_ids,
+        arg_max(shown, start_time_unix_nano) as evidence,
+        arg_max(file, start_time_unix_nano) as file,
+        arg_max(line, start_time_unix_nano) as line
+    from found
+    group by scope, caller, caller_env, callee, callee_env
+)
+select
+    s.*,
+    max(x.until_unix_nano)::varchar as silenced_until
+from subjects as s
+left join exceptions as x
+    on x.rule = $rule
+    and x.until_unix_nano > $now
+    and (x.caller is null or x.caller = s.caller)
+    and (x.callee is null or x.callee = s.callee)
+group by all

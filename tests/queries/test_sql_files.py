@@ -1,0 +1,102 @@
+"""What the files of this room promise: headers, order, words."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from bindtrace.propagation import vocabulary
+from bindtrace.queries import sql_files
+from bindtrace.queries.catalog import REPORTS, RULES, run_report
+from bindtrace.queries.query import Query
+
+RULE_TESTS = Path(__file__).parent / "rules"
+
+REPORT_KEYS = {
+    "services": "scope service platform environment spans calls_in calls_out exposure first_seen last_seen",
+    "edges": "scope caller caller_env callee callee_env kind calls errors denied road protection verdict grade "
+    "p50_ms p95_ms p99_ms",
+    "hops": "trace_id scope caller caller_env callee callee_env kind binding road confidence protection verdict "
+    "outcome reason grade pairing start_time_unix_nano duration_ms error attempts caller_span_id callee_span_id "
+    "evidence",
+    "chains": "scope environment signature calls errors p50_ms p95_ms p99_ms verdict road example_trace_id",
+    "grants": "caller callee binding platform scope environment revision file line calls last_used",
+    "coverage": "service environment spans hops both_sides verified road_unknown sampling gaps",
+}
+
+
+@pytest.mark.parametrize("folder", ["schema", "analysis"])
+def test_order_file_and_folder_name_the_same_files(folder: str) -> None:
+    assert [file.name for file in sql_files.ordered(folder)]
+
+
+@pytest.mark.parametrize("name", sorted(REPORT_KEYS))
+def test_a_report_has_exactly_the_columns_of_the_contract(con: duckdb.DuckDBPyConnection, name: str) -> None:
+    text = sql_files.folder("reports")[name].text
+    cursor = con.execute(text, {"since": 0, "until": 1, "environment": None})
+
+    assert [column[0] for column in cursor.description or ()] == REPORT_KEYS[name].split()
+
+
+@pytest.mark.parametrize("name", sorted(set(REPORTS) - {"chain", "traces"}))
+def test_every_report_answers_on_an_empty_database(con: duckdb.DuckDBPyConnection, name: str) -> None:
+    assert run_report(con, name, Query()) == [] or name == "rules"
+
+
+def test_a_filter_on_a_column_that_is_not_there_names_those_that_are(con: duckdb.DuckDBPyConnection) -> None:
+    with pytest.raises(ValueError, match="no column 'colour'; it has trace_id"):
+        run_report(con, "hops", Query(filters={"colour": "red"}))
+
+
+def test_span_columns_are_the_concepts_of_the_vocabulary(con: duckdb.DuckDBPyConnection) -> None:
+    columns = [row[0] for row in con.execute("describe spans").fetchall()]
+    concepts = [concept.column for concept in vocabulary.SPAN_CONCEPTS]
+
+    assert columns[columns.index("load_id") + 1 :] == concepts
+
+
+def test_resource_columns_are_the_concepts_of_the_vocabulary(con: duckdb.DuckDBPyConnection) -> None:
+    columns = [row[0] for row in con.execute("describe resources").fetchall()]
+
+    assert columns[columns.index("load_id") + 1 :] == [
+        concept.column for concept in vocabulary.RESOURCE_CONCEPTS
+    ]
+
+
+def test_every_rule_has_a_test_file_that_flags_and_passes_and_every_test_file_a_rule() -> None:
+    files = {
+        path.stem.removeprefix("test_").replace("_", "-"): path.read_text()
+        for path in RULE_TESTS.glob("test_*.py")
+    }
+
+    assert set(files) == set(RULES)
+    for rule, text in files.items():
+        assert re.search(r"def test_flags_", text), rule
+        assert re.search(r"def test_passes_", text), rule
+
+
+def test_sql_never_asks_for_the_time() -> None:
+    for folder in ("schema", "analysis", "findings", "reports", "views"):
+        for file in sql_files.folder(folder).values():
+            assert not re.search(r"\b(now|current_timestamp|get_current_time|today)\s*\(", file.text), (
+                file.name
+            )
+
+
+def test_the_words_that_sql_uses_are_those_of_the_vocabulary() -> None:
+    text = " ".join(
+        file.text
+        for folder in ("analysis", "findings", "reports")
+        for file in sql_files.folder(folder).values()
+    )
+
+    for column, words in {
+        "road": vocabulary.ROADS,
+        "verdict": vocabulary.VERDICTS,
+        "grade": vocabulary.GRADES,
+    }.items():
+        for word in re.findall(rf"\b{column} (?:=|<>) '([^']*)'", text):
+            assert word in words, (column, word)
