@@ -7,6 +7,7 @@ facts. One code path serves the incremental run and the rebuild.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
 import duckdb
 
@@ -17,18 +18,74 @@ from bindtrace.queries.policy import insert_rows, policy_digest
 
 Connection = duckdb.DuckDBPyConnection
 
+SPANS_AT_ONCE: Final = 500_000
+"""Spans of one run, which bounds its memory; a run takes whole loads, and at least one."""
 
-def analyse(con: Connection) -> int:
+
+def analyse(con: Connection, spans_at_once: int = SPANS_AT_ONCE, runs: int | None = None) -> int:
     """Brings the hops up to date with the spans; returns how many traces were done.
 
     Handles the traces touched by loads newer than the watermark, or all of them where the policy that the stored
-    hops were judged by is no longer in force. One transaction with its watermark: a crash anywhere repeats, never
-    doubles.
+    hops were judged by is no longer in force. Each run is one transaction with its watermark: a crash anywhere
+    repeats, never doubles. With `runs` it returns after so many, whatever was loaded meanwhile.
     """
+    done = 0
+    while runs != 0 and (span := _due(con, spans_at_once)) is not None:
+        done += _one_run(con, *span)
+        runs = None if runs is None else runs - 1
+    return done
+
+
+def analysed_load(con: Connection, newest: int) -> int:
+    """Up to which load all spans have their hops; `newest` where every span has, as a load may be without spans."""
+    row = con.execute(
+        """
+        select coalesce(min(load_id) - 1, $newest)
+        from spans
+        where load_id > (select coalesce(max(load_id), 0) from analysis)
+        """,
+        {"newest": newest},
+    ).fetchone()
+    return int(row[0]) if row else newest
+
+
+def rebuild(con: Connection, spans_at_once: int = SPANS_AT_ONCE) -> int:
+    """Computes every hop anew from the spans; the result equals what the incremental runs had stored."""
+    con.execute("begin")
+    for table in ("analysis", "hops", "traces"):
+        con.execute(f"delete from {table}")
+    con.execute("commit")
+    return analyse(con, spans_at_once)
+
+
+def _due(con: Connection, spans_at_once: int) -> tuple[int, int, str] | None:
+    """The loads of the next run as (after, up to), and the policy in force; None when all is done."""
+    policy = policy_digest(con)
+    stored = con.execute("select load_id, policy from analysis").fetchone()
+    after = stored[0] if stored and stored[1] == policy else 0
+    (newest,) = con.execute("select coalesce(max(load_id), 0) from spans").fetchone() or (0,)
+    if newest <= after:
+        return None
+    (waiting,) = con.execute("select count(*) from spans where load_id > ?", [after]).fetchone() or (0,)
+    if waiting <= spans_at_once:
+        return after, newest, policy
+    (upto,) = con.execute(
+        """
+        select coalesce(max(load_id) filter (spans <= ?), min(load_id))
+        from (
+            select load_id, sum(count(*)) over (order by load_id) as spans
+            from spans where load_id > ? group by load_id
+        )
+        """,
+        [spans_at_once, after],
+    ).fetchone() or (newest,)
+    return after, upto, policy
+
+
+def _one_run(con: Connection, after: int, upto: int, policy: str) -> int:
     con.execute("begin")
     try:
-        after, upto, policy = _due(con)
-        touched = _run(con, after, upto) if upto > after else 0
+        touched = _run_steps(con, after, upto)
         con.execute("delete from analysis")
         con.execute("insert into analysis values (?, ?)", [upto, policy])
         con.execute("commit")
@@ -38,30 +95,34 @@ def analyse(con: Connection) -> int:
     return touched
 
 
-def rebuild(con: Connection) -> int:
-    """Computes every hop anew from the spans; the result equals what the incremental runs had stored."""
-    con.execute("delete from analysis")
-    return analyse(con)
-
-
-def _due(con: Connection) -> tuple[int, int, str]:
-    policy = policy_digest(con)
-    stored = con.execute("select load_id, policy from analysis").fetchone()
-    newest = con.execute("select coalesce(max(load_id), 0) from spans").fetchone()
-    after = stored[0] if stored and stored[1] == policy else 0
-    return after, newest[0] if newest else 0, policy
-
-
-def _run(con: Connection, after: int, upto: int) -> int:
+def _run_steps(con: Connection, after: int, upto: int) -> int:
+    values = {"after": after, "upto": upto}
     for step in sql_files.ordered("analysis"):
-        con.execute(step.text, {"after": after, "upto": upto} if step.name == "touched" else None)
+        wanted = [name.strip() for name in step.header.get("parameters", "").partition("(")[0].split(",")]
+        con.execute(step.text, {name: values[name] for name in wanted if name})
         if finish := _PYTHON_STEPS.get(step.name):
-            finish(con)
-    count = con.execute("select count(*) from touched").fetchone()
-    return count[0] if count else 0
+            values |= finish(con)
+    (count,) = con.execute("select count(*) from touched").fetchone() or (0,)
+    return int(count)
 
 
-def _class_hosts(con: Connection) -> None:
+def _bound_loads(con: Connection) -> dict[str, int]:
+    """The loads that hold the touched traces: constants, so that DuckDB can skip the row groups of all others."""
+    (first, last) = con.execute("select min(first_load_id), max(last_load_id) from touched").fetchone() or (
+        0,
+        0,
+    )
+    return {"first_load": first or 0, "last_load": last or 0}
+
+
+def _break_cycles(con: Connection) -> dict[str, int]:
+    while con.execute("select 1 from nodes anti join walk using (trace_id, span_id) limit 1").fetchone():
+        con.execute(sql_files.folder("repairs")["cycles"].text)
+        con.execute(sql_files.folder("analysis")["walk"].text)
+    return {}
+
+
+def _class_hosts(con: Connection) -> dict[str, int]:
     hosts = [
         host for (host,) in con.execute("select host from hosts_called where host is not null").fetchall()
     ]
@@ -71,9 +132,10 @@ def _class_hosts(con: Connection) -> None:
         "host varchar, bare varchar, class varchar",
         ((host, bare_host(host), host_class(host)) for host in hosts),
     )
+    return {}
 
 
-def _judge(con: Connection) -> None:
+def _judge(con: Connection) -> dict[str, int]:
     tuples = [Facts(*row) for row in con.execute("select * from facts_seen").fetchall()]
     columns = ", ".join(f"fact_{field} varchar" for field in Facts._fields)
     _replace_temp(
@@ -82,9 +144,16 @@ def _judge(con: Connection) -> None:
         f"{columns}, verdict varchar, reason varchar",
         ((*facts, *decide(facts)) for facts in tuples),
     )
+    return {}
 
 
-_PYTHON_STEPS: dict[str, Callable[[Connection], None]] = {"hosts_called": _class_hosts, "facts_seen": _judge}
+_PYTHON_STEPS: Final[dict[str, Callable[[Connection], dict[str, int]]]] = {
+    "touched": _bound_loads,
+    "walk": _break_cycles,
+    "hosts_called": _class_hosts,
+    "facts_seen": _judge,
+}
+"""What Python does after a step; it may add parameters for the steps that follow."""
 
 
 def _replace_temp(con: Connection, name: str, columns: str, rows: Iterable[Sequence[str]]) -> None:

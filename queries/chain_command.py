@@ -10,9 +10,9 @@ from typing import Final
 import click
 
 from bindtrace.propagation.errors import Refusal
-from bindtrace.queries import cells, render
+from bindtrace.queries import cells, pictures, render
 from bindtrace.queries.asking import source_of, write
-from bindtrace.queries.options import TREE_FORMATS, Asked, common
+from bindtrace.queries.options import CHAIN_FORMATS, Asked, common
 from bindtrace.queries.query import Query
 from bindtrace.queries.report_keys import keys_of
 from bindtrace.queries.source import Row, Source
@@ -26,7 +26,7 @@ _NEAREST: Final = (8, 4, 2, 0)
 
 @click.command()
 @click.argument("trace_id")
-@common(TREE_FORMATS)
+@common(CHAIN_FORMATS)
 def chain(asked: Asked, trace_id: str) -> None:
     """The calls of one trace, callers above callees; TRACE_ID may be the beginning of an id."""
     wanted = trace_id.strip().lower().replace("-", "")
@@ -44,7 +44,7 @@ def chain(asked: Asked, trace_id: str) -> None:
     if asked.form in ("table", "csv"):
         write(asked, "hops", flat, people=_flat_forms(flat))
         return
-    write(asked, "chain", roots, people={"tree": _show})
+    write(asked, "chain", roots, people={"tree": _show, **pictures.of_chain()})
 
 
 def _show(roots: Sequence[Row]) -> None:
@@ -54,7 +54,7 @@ def _show(roots: Sequence[Row]) -> None:
         f"trace {', '.join(trace_ids)}: {len(flat)} hop{'' if len(flat) == 1 else 's'}, {_began(flat)}"
     )
     render.show(chain_tree(roots))
-    render.say(legend(flat))
+    render.say(legend(roots))
 
 
 def _began(flat: Sequence[Row]) -> str:

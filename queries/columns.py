@@ -21,6 +21,9 @@ _STYLES: Final[Mapping[str, str]] = {
     "public": "yellow",
     "contradicted": "red",
     "plaintext": "yellow",
+    "new": "cyan",
+    "slower": "yellow",
+    "gone": "dim",
 }
 
 
@@ -77,6 +80,14 @@ def _when(heading: str, key: str, gives_way: int) -> Column:
 def _trace(heading: str, key: str, gives_way: int = 0) -> Column:
     """A trace id; its first 12 digits are enough for `bindtrace chain`."""
     return Column(heading, _key(key), gives_way=gives_way, short=lambda row: cells.plain(row.get(key))[:12])
+
+
+def _by_reason(key: str) -> Callable[[Row], str]:
+    """Counts by reason: `3 bad trace id, 1 …`."""
+    return lambda row: ", ".join(
+        f"{cells.count(number)} {cells.visible(reason)}".rstrip()
+        for reason, number in (row.get(key) or {}).items()
+    )
 
 
 def _environments(row: Row) -> str:
@@ -148,6 +159,7 @@ LAYOUTS: Final[Mapping[str, tuple[Column, ...]]] = {
     ),
     "chains": (
         Column("CHAIN", lambda row: signature(row.get("signature") or ()), flexible=40),
+        _word("STATUS", "status", 1),
         _scope(9),
         _text("ENV", "environment", 7),
         _count("CALLS", "calls"),
@@ -155,8 +167,10 @@ LAYOUTS: Final[Mapping[str, tuple[Column, ...]]] = {
         _word("ROAD", "road", 2),
         _word("VERDICT", "verdict"),
         _ms("P50", "p50_ms", 5),
-        _ms("P95", "p95_ms", 4),
+        _ms("P95", "p95_ms", 3),
         _ms("P99", "p99_ms", 6),
+        _count("CALLS BEFORE", "earlier_calls", 4),
+        _ms("P95 BEFORE", "earlier_p95_ms", 3),
         _trace("EXAMPLE", "example_trace_id", 1),
     ),
     "grants": (
@@ -194,6 +208,20 @@ LAYOUTS: Final[Mapping[str, tuple[Column, ...]]] = {
         _count("ROAD UNKNOWN", "road_unknown", 2),
         _text("SAMPLING", "sampling", 1),
         _text("GAPS", "gaps", 4, flexible=20),
+    ),
+    "senders": (
+        _text("SERVICE", "service", flexible=32),
+        _text("SDK", "sdk", 4),
+        _text("VERSION", "version", 6),
+        _text("PROTOCOL", "protocol", 3),
+        _count("ACCEPTED", "accepted"),
+        Column("REJECTED", _by_reason("rejected"), gives_way=1, flexible=24, style=lambda text: "red" if text else ""),
+        Column("REFUSED", _by_reason("refused"), gives_way=2, flexible=20, style=lambda text: "yellow" if text else ""),
+        _some("REDACTED", "redacted", 3, "yellow"),
+        _count("AGAIN", "duplicates", 5),
+        _some("CONFLICTS", "conflicts", 7, "red"),
+        Column("QUIRKS", _by_reason("quirks"), gives_way=6, flexible=24),
+        _when("LAST SEEN", "last_seen", 3),
     ),
     "rules": (
         _text("RULE", "rule"),

@@ -14,15 +14,15 @@ from bindtrace.propagation.vocabulary import (
     SEVERITIES,
     VERDICTS,
 )
-from bindtrace.queries import cells, render
+from bindtrace.queries import cells, pictures, render
 from bindtrace.queries.asking import answer, nothing, source_of, unknown_name, write
 from bindtrace.queries.chain_command import chain
+from bindtrace.queries.chains_command import chains
 from bindtrace.queries.columns import severity_rank, word_style
 from bindtrace.queries.explain import explain
-from bindtrace.queries.options import TABLE_FORMATS, Asked, common
+from bindtrace.queries.options import EDGE_FORMATS, TABLE_FORMATS, Asked, common
 from bindtrace.queries.source import Row
 from bindtrace.queries.sql_command import sql
-from bindtrace.queries.tree import chains_tree
 
 __all__ = [
     "chain", "chains", "edges", "findings", "grants", "hops", "report", "rule", "rules", "services", "sql",
@@ -34,13 +34,6 @@ _caller = click.option("--caller", metavar="SERVICE", help="Only calls of this s
 _callee = click.option("--callee", metavar="SERVICE", help="Only calls to this service.")
 _road = click.option("--road", type=click.Choice(sorted(ROADS)), help="Only calls that took this road.")
 _verdict = click.option("--verdict", type=click.Choice(sorted(VERDICTS)), help="Only calls judged so.")
-
-
-@click.command()
-@common((*TABLE_FORMATS, "tree"))
-def chains(asked: Asked) -> None:
-    """Paths that calls take from entry to leaf, the most frequent first."""
-    answer(asked, "chains", people={"tree": lambda rows: render.show(chains_tree(rows))})
 
 
 @click.command()
@@ -66,10 +59,10 @@ def hops(asked: Asked, trace_id: str | None, **filters: str | None) -> None:
 @_callee
 @_road
 @_verdict
-@common()
+@common(EDGE_FORMATS)
 def edges(asked: Asked, **filters: str | None) -> None:
-    """Who calls whom, by which road, how often and how fast."""
-    answer(asked, "edges", filters)
+    """Who calls whom, by which road, how often and how fast; as a map with -f svg or -f mermaid."""
+    answer(asked, "edges", filters, people=pictures.of_edges())
 
 
 @click.command()

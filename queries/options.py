@@ -17,7 +17,8 @@ from bindtrace.queries.window import EXAMPLES, Moment
 T = TypeVar("T")
 
 TABLE_FORMATS: Final = ("table", "json", "jsonl", "csv")
-TREE_FORMATS: Final = ("tree", *TABLE_FORMATS)
+CHAIN_FORMATS: Final = ("tree", *TABLE_FORMATS, "mermaid", "svg", "html")
+EDGE_FORMATS: Final = (*TABLE_FORMATS, "mermaid", "svg")
 
 
 @dataclass(frozen=True, slots=True)

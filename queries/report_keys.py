@@ -28,7 +28,10 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
         "scope", "environment", "signature", "calls", "errors", "p50_ms", "p95_ms", "p99_ms", "verdict", "road",
         "example_trace_id",
     ),
-    "chain": (*_HOP, "children"),
+    "chain": (
+        *_HOP, "via", "marks", "corrected_start_unix_nano", "network_ms", "skew_ms", "critical", "critical_ms",
+        "error_origin", "children",
+    ),
     "grants": (
         "caller", "callee", "binding", "platform", "scope", "environment", "revision", "file", "line", "calls",
         "last_used",
@@ -37,7 +40,16 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "coverage": (
         "service", "environment", "spans", "hops", "both_sides", "verified", "road_unknown", "sampling", "gaps",
     ),
+    "latency": (
+        "signature", "caller", "callee", "calls", "critical_share", "critical_p50_ms", "errors", "error_origins",
+        "slowest_trace_id", "failing_trace_id", "typical_trace_id",
+    ),
+    "health": ("service", "spans", "with_binding", "hops", "orphans", "lag_s", "last_received"),
     "rules": RULE_KEYS,
+    "senders": (
+        "service", "sdk", "version", "protocol", "accepted", "rejected", "refused", "redacted", "duplicates",
+        "conflicts", "quirks", "last_seen",
+    ),
     "traces": ("trace_id", "hops", "first_seen", "last_seen"),
 }  # fmt: skip
 

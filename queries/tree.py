@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from rich.console import RenderableType
 
 from bindtrace.queries import cells
 from bindtrace.queries.columns import LAYOUTS, word_style
+from bindtrace.queries.critical_path import begin_unix_nano, length_nano, waited_for
 from bindtrace.queries.layout import Column, Row
 from bindtrace.queries.render import table
 
@@ -26,19 +28,27 @@ class Frame:
 
 def chain_tree(roots: Sequence[Row]) -> RenderableType:
     """The trees of a chain's hops, callers above callees, in the columns that the terminal has room for."""
-    flat = [row | {"_tree": branch} for row, branch in _walk(roots, "")]
+    waited = waited_for(roots)
+    deepest = max((depth for _, depth in _depths(roots)), default=0)
+    guides = next(guides for depth, guides in _GUIDES if deepest <= depth)
+    flat = [
+        dict(row) | {"_tree": guide, "_brief": guides is not _WIDE, "_waited": waited.get(id(row), ())}
+        for row, guide in _walk(roots, guides)
+    ]
     frame = frame_of(flat)
-    return table("chain", flat, (*_COLUMNS, Column("WHEN", lambda row: bar(row, frame), gives_way=3)))
+    when = Column("WHEN", lambda row: bar(row, frame, row["_waited"]), gives_way=2, style=_bar_style)
+    return table("chain", flat, (*_COLUMNS, when))
 
 
-def legend(flat: Sequence[Row]) -> str:
+def legend(roots: Sequence[Row]) -> str:
     """What the marks mean that these hops show."""
+    flat = [row for row, _ in _depths(roots)]
     marks = {
         "⇢ joined as PAIRING says": any(_arrow(row) == "⇢" for row in flat),
         "🔒 mTLS": any(row.get("protection") == "mtls" for row in flat),
         "×n attempts": any(int(row.get("attempts") or 1) > 1 for row in flat),
         "✗ error": any(row.get("error") for row in flat),
-        "▕█▏ when, within the whole chain": True,
+        "▕█━▏ when, within the whole chain: █ what it waited for, the critical path": True,
     }
     return " · ".join(mark for mark, shown in marks.items() if shown)
 
@@ -47,7 +57,7 @@ def flatten(roots: Sequence[Row]) -> list[dict[str, Any]]:
     """The hops of a chain, callers before callees, each with `depth` in place of `children`."""
     return [
         {"depth": depth} | {key: value for key, value in row.items() if key != "children"}
-        for row, depth in _depths(roots, 0)
+        for row, depth in _depths(roots)
     ]
 
 
@@ -67,49 +77,92 @@ def chains_tree(rows: Sequence[Row]) -> RenderableType:
             siblings = placed[place]["children"]
         if row["signature"]:
             placed[place] |= {key: value for key, value in row.items() if key != "signature"}
-    flat = [row | {"_tree": branch} for row, branch in _walk(roots, "")]
+    flat = [dict(row) | {"_tree": guide} for row, guide in _walk(roots, _WIDE)]
     name = Column("CHAIN", lambda row: f"{row['_tree']}{cells.visible(row['_name'])}", flexible=48)
     return table("chains", flat, (name, *LAYOUTS["chains"][1:]))
 
 
 def frame_of(rows: Sequence[Row]) -> Frame:
-    starts = [int(row["start_time_unix_nano"]) for row in rows]
-    ends = [start + _nano(row) for start, row in zip(starts, rows, strict=True)]
+    starts = [begin_unix_nano(row) for row in rows]
+    ends = [start + length_nano(row) for start, row in zip(starts, rows, strict=True)]
     first = min(starts, default=0)
     return Frame(first, max(1, max(ends, default=1) - first))
 
 
-def bar(row: Row, frame: Frame) -> str:
-    """The hop's share of the chain's time, at least one half cell wide."""
-    halves = 2 * BAR_CELLS
-    begin = (int(row["start_time_unix_nano"]) - frame.start_unix_nano) * halves // frame.length_nano
-    begin = min(begin, halves - 1)
-    end = min(halves, max(begin + 1, begin + round(_nano(row) * halves / frame.length_nano)))
-    drawn = "".join(_HALVES[begin <= left < end, begin <= left + 1 < end] for left in range(0, halves, 2))
+def bar(row: Row, frame: Frame, waited: Sequence[tuple[int, int]] | None = None) -> str:
+    """The hop's share of the chain's time, at least one half cell wide; thick in the sections `waited`, or all."""
+    start = begin_unix_nano(row)
+    whole = (start, start + length_nano(row))
+    halves = [_NOTHING] * (2 * BAR_CELLS)
+    for sections, look in (([whole], _THIN), ([whole] if waited is None else waited, _THICK)):
+        for begin, end in _halves(sections, frame):
+            halves[begin:end] = [look] * (end - begin)
+    drawn = "".join(_CELLS[halves[left], halves[left + 1]] for left in range(0, len(halves), 2))
     return f"▕{drawn}▏"
 
 
-_HALVES: Final[Mapping[tuple[bool, bool], str]] = {
-    (False, False): " ",
-    (True, False): "▌",
-    (False, True): "▐",
-    (True, True): "█",
+_NOTHING, _THIN, _THICK = range(3)
+_CELLS: Final[Mapping[tuple[int, int], str]] = {
+    (_NOTHING, _NOTHING): " ",
+    (_THIN, _NOTHING): "╸",
+    (_NOTHING, _THIN): "╺",
+    (_THIN, _THIN): "━",
+    (_THICK, _NOTHING): "▌",
+    (_THICK, _THIN): "▌",
+    (_NOTHING, _THICK): "▐",
+    (_THIN, _THICK): "▐",
+    (_THICK, _THICK): "█",
 }
 
 
-def _walk(nodes: Sequence[Row], guide: str, *, top: bool = True) -> Iterator[tuple[dict[str, Any], str]]:
+def _halves(sections: Sequence[tuple[int, int]], frame: Frame) -> Iterator[tuple[int, int]]:
+    """Each section in half cells, inside the frame."""
+    most = 2 * BAR_CELLS
+    for start, end in sections:
+        begin = min(most - 1, max(0, (start - frame.start_unix_nano) * most // frame.length_nano))
+        yield begin, min(most, max(begin + 1, begin + round((end - start) * most / frame.length_nano)))
+
+
+class _Guides(NamedTuple):
+    """What stands before a name: at its own branch, at the last of a branch, and below either."""
+
+    branch: str
+    last: str
+    beside: str
+    below: str
+
+
+_WIDE: Final = _Guides("├─ ", "└─ ", "│  ", "   ")
+_NARROW: Final = _Guides("├╴", "└╴", "│ ", "  ")
+_TIGHT: Final = _Guides("├", "└", "│", " ")
+_GUIDES: Final = ((5, _WIDE), (9, _NARROW), (sys.maxsize, _TIGHT))
+"""By the depth of the deepest hop, so that names keep room on a line of 100 cells."""
+_MOST_GUIDES: Final = 24
+
+
+def _walk(roots: Sequence[Row], guides: _Guides) -> Iterator[tuple[Row, str]]:
     """Rows in reading order with the guide that stands before their name."""
-    for place, node in enumerate(nodes):
-        last = place == len(nodes) - 1
-        yield dict(node), guide if top else f"{guide}{'└─ ' if last else '├─ '}"
-        below = guide if top else f"{guide}{'   ' if last else '│  '}"
-        yield from _walk(node["children"], below, top=False)
+    todo = [(root, "", "") for root in reversed(roots)]
+    while todo:
+        node, guide, below = todo.pop()
+        yield node, guide
+        children = node["children"]
+        for place, child in enumerate(reversed(children)):
+            own, under = (guides.last, guides.below) if place == 0 else (guides.branch, guides.beside)
+            todo.append((child, _elided(below) + own, below + under))
 
 
-def _depths(nodes: Sequence[Row], depth: int) -> Iterator[tuple[Row, int]]:
-    for node in nodes:
+def _elided(guide: str) -> str:
+    """Only the nearest guides of a very deep hop."""
+    return guide if len(guide) <= _MOST_GUIDES else f"…{guide[-_MOST_GUIDES:]}"
+
+
+def _depths(roots: Sequence[Row]) -> Iterator[tuple[Row, int]]:
+    todo = [(root, 0) for root in reversed(roots)]
+    while todo:
+        node, depth = todo.pop()
         yield node, depth
-        yield from _depths(node["children"], depth + 1)
+        todo.extend((child, depth + 1) for child in reversed(node["children"]))
 
 
 def _arrow(row: Row) -> str:
@@ -120,15 +173,16 @@ def _arrow(row: Row) -> str:
 
 def _call(row: Row) -> str:
     attempts = int(row.get("attempts") or 1)
-    return (
-        f"{row['_tree']}{cells.caller(row)} {_arrow(row)} {cells.callee(row)}"
-        f"{f' ×{attempts}' if attempts > 1 else ''}{' ✗' if row.get('error') else ''}"
-    )
+    arrow = _arrow(row)
+    brief = row["_brief"] and row["_tree"] and arrow == "→"
+    call = cells.callee(row) if brief else f"{cells.caller(row)} {arrow} {cells.callee(row)}"
+    locked = " 🔒" if row.get("protection") == "mtls" else ""
+    marks = f"{f' ×{attempts}' if attempts > 1 else ''}{' ✗' if row.get('error') else ''}"
+    return f"{row['_tree']}{call}{locked}{marks}"
 
 
-def _protection(row: Row) -> str:
-    word = cells.plain(row.get("protection"))
-    return f"🔒 {word}" if word == "mtls" else word
+def _bar_style(text: str) -> str:
+    return "bold" if any(thick in text for thick in "█▌▐") else "dim"
 
 
 def _pairing(row: Row) -> str:
@@ -139,18 +193,14 @@ def _word(heading: str, key: str, gives_way: int) -> Column:
     return Column(heading, lambda row: cells.plain(row.get(key)), gives_way=gives_way, style=word_style)
 
 
-def _nano(row: Row) -> int:
-    return round(float(row.get("duration_ms") or 0) * 1e6)
-
-
 _COLUMNS: Final = (
     Column("HOP", _call, flexible=48, style=lambda text: "red" if text.endswith("✗") else ""),
     Column("KIND", lambda row: cells.plain(row.get("kind")), gives_way=9, tells_apart=True),
     Column("BINDING", lambda row: cells.plain(row.get("binding")), gives_way=4),
     _word("ROAD", "road", 0),
-    Column("PROTECTION", _protection, gives_way=6, style=word_style),
+    _word("PROTECTION", "protection", 6),
     _word("VERDICT", "verdict", 0),
-    _word("REASON", "reason", 2),
+    _word("REASON", "reason", 3),
     _word("GRADE", "grade", 8),
     Column("PAIRING", _pairing, gives_way=5),
     Column("DURATION", lambda row: cells.milliseconds(row.get("duration_ms")), right=True, gives_way=1),

@@ -41,12 +41,21 @@ def parse_moment(text: str, now: int) -> int:
     if written == "now":
         return now
     if _AGO.fullmatch(written):
-        return max(0, now - sum(int(count) * _UNITS_NANO[unit] for count, unit in _PART.findall(written)))
+        return max(0, now - _nano(written))
     if match := _EPOCH.fullmatch(written):
         return _epoch(written, *match.groups())
     if match := _RFC3339.fullmatch(written):
         return _rfc3339(written, *match.groups())
     raise ValueError(f"`{written}` is not a time; write {EXAMPLES}")
+
+
+def parse_length(text: str) -> int:
+    """Nanoseconds of a time span, `1h30m`, above 0. Raises `ValueError` with a sentence for people."""
+    written = text.strip()
+    length = _nano(written) if _AGO.fullmatch(written) else 0
+    if length == 0:
+        raise ValueError(f"`{written}` is not a length of time; write `15m`, `2h` or `7d`")
+    return length
 
 
 def in_rfc3339(unix_nano: int) -> str:
@@ -67,6 +76,24 @@ class Moment(click.ParamType[int]):
             return parse_moment(str(value), now_unix_nano())
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class Length(click.ParamType[int]):
+    """A click parameter that ends as nanoseconds."""
+
+    name = "length"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        try:
+            return parse_length(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def _nano(written: str) -> int:
+    return sum(int(count) * _UNITS_NANO[unit] for count, unit in _PART.findall(written))
 
 
 def _epoch(written: str, whole: str, fraction: str | None) -> int:

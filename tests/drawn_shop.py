@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from drawing import CLIENT, SERVER, S, draw, span, trace_id
+from drawing import CLIENT, NOON, SERVER, S, draw, span, trace_id
 from shop_policy import settings, vercel
 
 from bindtrace.queries.analyse import analyse
@@ -47,6 +47,10 @@ def write_shop(path: Path) -> Path:
     con = open_database(path)
     install_policy(con, [vercel(), settings()])
     draw(con, *good_spans(), *faulty_spans())
+    con.execute(
+        "insert into senders values ('orders', 'opentelemetry', '1.45', 'http', 'accepted', '', 15, ?)",
+        [NOON],
+    )
     analyse(con)
     con.close()
     return path

@@ -1,56 +1,7 @@
 -- Facts: every call with its road and protection, its grade, and what the decision needs to know of it.
--- reads: placed, declared, services, exposures
+-- reads: graded
 -- source: findings.md F04 (road), enforcement.md 3.17 (grade)
 create or replace temp table facts as
-with opened as (
-    -- which public paths lead to which service, once per path
-    select distinct e.callee_service, e.scope, e.url_path
-    from (select distinct callee_service, scope, url_path from placed where caller is null) as e
-    left join exposures as x
-        on x.service = e.callee_service
-        and (x.scope = '' or e.scope is null or x.scope = e.scope)
-        and regexp_full_match(coalesce(e.url_path, '/'), x.pattern)
-    left join services as d on d.service = e.callee_service and d.exposure = 'public'
-    where x.service is not null or d.service is not null
-),
-known as (
-    select service from services
-    union
-    select service from nodes
-),
-graded as (
-    select
-        p.*,
-        d.granted_binding,
-        d.grant_file,
-        d.grant_line,
-        coalesce(
-            p.callee_service,
-            p.db_name, p.db_system,
-            p.messaging_destination, p.messaging_system,
-            p.target_host, p.peer_service
-        ) as callee,
-        p.via <> [] as through_edge,
-        coalesce(p.name_road = 'public', false)
-            -- split horizon: a public name that resolved to a private address stays inside
-            and coalesce(p.peer_class not in ('private', 'link_local', 'shared'), true) as public_name,
-        coalesce(p.peer_class = 'global', false) as public_address,
-        d.grant_line is not null as granted,
-        d.caller is not null or d.callee_service is not null as policed,
-        o.callee_service is not null as entry_declared,
-        known.service is not null as claim_known
-    from placed as p
-    left join declared as d
-        on d.caller is not distinct from p.caller
-        and d.callee_service is not distinct from p.callee_service
-        and d.scope is not distinct from p.scope
-        and d.callee_env is not distinct from p.callee_env
-    left join opened as o
-        on o.callee_service = p.callee_service
-        and o.scope is not distinct from p.scope
-        and o.url_path is not distinct from p.url_path
-    left join known on known.service = p.claimed_caller
-)
 select
     g.trace_id,
     g.anchor_span_id,
@@ -61,7 +12,7 @@ select
     g.caller_span_id,
     g.app_span_id,
     g.via,
-    g.evidence,
+    coalesce(g.tries_evidence, g.evidence) as evidence,
     g.pairing,
     g.scope,
     g.caller,
@@ -78,10 +29,13 @@ select
     g.http_status,
     g.grant_file,
     g.grant_line,
-    g.start_time_unix_nano,
-    g.duration_nano,
+    coalesce(g.first_start, g.start_time_unix_nano) as start_time_unix_nano,
+    coalesce(g.tries_nano, g.duration_nano) as duration_nano,
     g.error,
-    g.attempts,
+    greatest(coalesce(g.tries, 1), 1 + g.resends) as attempts,
+    g.skew_nano,
+    g.network_nano,
+    g.marks,
     case
         when g.db_system is not null then 'database'
         when g.message then 'message'
@@ -114,7 +68,7 @@ select
         else 'unknown'
     end as protection,
     case
-        when g.pairing = 'binding-header' then 'inferred'
+        when g.joined then 'inferred'
         when g.caller_service is not null and g.claimed_caller <> g.caller_service
             and g.claim_known then 'contradicted'
         when g.caller is null and not g.through_edge then 'inferred'

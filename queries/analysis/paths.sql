@@ -1,33 +1,7 @@
 -- Paths: the place of every call in its chain, and the worst that was met from the entry of the chain to it.
--- reads: facts, decisions
+-- reads: parents, waited
 create or replace temp table paths as
-with recursive linked as (
-    select
-        f.trace_id,
-        f.anchor_span_id,
-        f.answered,
-        parent.trace_id as parent_trace_id,
-        parent.anchor_span_id as parent_anchor_span_id,
-        f.caller,
-        coalesce(f.callee, 'unknown') as callee,
-        f.error,
-        f.duration_nano,
-        d.verdict,
-        d.reason,
-        list_position(['denied', 'unknown', 'allowed'], d.verdict) as verdict_rank,
-        -- the entry comes from outside by its nature: it says nothing of the roads inside
-        case when f.caller is not null then list_position(['public', 'unknown', 'private', 'binding'], f.road) end
-            as road_rank,
-        f.road
-    from facts as f
-    join decisions as d
-        using (fact_receiver, fact_manifest, fact_caller, fact_callee, fact_grant, fact_entry)
-    left join facts as parent
-        on parent.trace_id = f.caller_trace_id
-        and parent.anchor_span_id = f.caller_visit
-        and parent.answered
-),
-chain as (
+with recursive chain as (
     select
         l.*,
         l.trace_id as chain_trace_id,
@@ -37,8 +11,11 @@ chain as (
         l.road_rank as worst_road,
         l.road as entry_road,
         l.error as chain_error,
-        l.duration_nano as chain_duration_nano
-    from linked as l
+        l.duration_nano as chain_duration_nano,
+        l.start as corrected_start_unix_nano,
+        true as critical,
+        -l.skew_nano::hugeint as clock_nano  -- what to add to the callee's times
+    from parents as l
     where l.parent_trace_id is null
     union all
     select
@@ -50,12 +27,17 @@ chain as (
         least(c.worst_road, l.road_rank),
         c.entry_road,
         c.chain_error or l.error,
-        c.chain_duration_nano
+        c.chain_duration_nano,
+        l.start + c.clock_nano,
+        c.critical and coalesce(w.chosen, false),
+        c.clock_nano - l.skew_nano
     from chain as c
-    join linked as l
+    join parents as l
         on c.answered
         and l.parent_trace_id = c.trace_id
         and l.parent_anchor_span_id = c.anchor_span_id
+    left join waited as w
+        on w.trace_id = l.trace_id and w.anchor_span_id = l.anchor_span_id and w.answered = l.answered
     where c.depth < 1024
 )
 select
@@ -73,7 +55,16 @@ select
     ['denied', 'unknown', 'allowed'][c.worst_verdict] as chain_verdict,
     coalesce(['public', 'unknown', 'private', 'binding'][c.worst_road], c.entry_road) as chain_road,
     c.chain_error,
-    c.chain_duration_nano
+    c.chain_duration_nano,
+    c.corrected_start_unix_nano,
+    c.critical,
+    case when c.critical then coalesce(w.own_nano, c.duration_nano) else 0 end as critical_nano,
+    c.error and not coalesce(child.error, false) as error_origin
 from chain as c
-left join (select distinct parent_trace_id, parent_anchor_span_id from linked) as child
+left join waited as w using (trace_id, anchor_span_id, answered)
+left join (
+    select parent_trace_id, parent_anchor_span_id, bool_or(error) as error
+    from parents
+    group by parent_trace_id, parent_anchor_span_id
+) as child
     on child.parent_trace_id = c.trace_id and child.parent_anchor_span_id = c.anchor_span_id

@@ -34,9 +34,36 @@ select
     coalesce(target.kind in (4, 5) or entry.kind in (4, 5) or client.kind = 4, false) as message,
     coalesce(client.start_time_unix_nano, entry.start_time_unix_nano, target.start_time_unix_nano)
         as start_time_unix_nano,
-    coalesce(client.duration_nano, app.duration_nano, target.duration_nano) as duration_nano,
+    coalesce(client.duration_nano, app.duration_nano, target.duration_nano, entry.duration_nano) as duration_nano,
     coalesce(client.error, false) or coalesce(app.error, false) or coalesce(target.error, false) as error,
-    1 + greatest(coalesce(client.resend_count, 0), coalesce(app.resend_count, 0)) as attempts
+    coalesce(client.resend_count, 0) as resends,
+    client.parent_span_id as client_parent_span_id,
+    coalesce(entry.kind in (2, 5), true) as served,
+    case
+        -- a callee's span that does not fit into its caller's tells how far the two clocks differ; the way there and
+        -- back is taken to be equally long (source: jaeger, adjuster/clockskew.go)
+        when client.host is null or app.host is null or client.host = app.host then 0
+        when app.start_time_unix_nano >= client.start_time_unix_nano
+            and app.start_time_unix_nano + app.duration_nano <= client.start_time_unix_nano + client.duration_nano
+        then 0
+        when app.kind in (4, 5) then 0
+        when app.duration_nano > client.duration_nano
+        then app.start_time_unix_nano::hugeint - client.start_time_unix_nano
+        else app.start_time_unix_nano::hugeint - client.start_time_unix_nano
+            - (client.duration_nano - app.duration_nano) // 2
+    end as skew_nano,
+    case when client.duration_nano >= app.duration_nano then client.duration_nano - app.duration_nano end
+        as network_nano,
+    list_filter(
+        [
+            case when c.orphan then 'missing-parent' end,
+            case when coalesce(entry.shared or app.shared or target.shared, false) then 'shared-id' end,
+            case when coalesce(entry.conflict or app.conflict or client.conflict, false) then 'conflicting-copies' end,
+            case when coalesce(entry.cycle or target.cycle, false) then 'parent-cycle' end,
+            case when c.twice_sent then 'duplicate-traceparent' end
+        ],
+        lambda mark: mark is not null
+    ) as marks
 from calls as c
 left join nodes as caller on caller.trace_id = c.caller_trace_id and caller.span_id = c.caller_visit
 left join nodes as client on client.trace_id = c.caller_trace_id and client.span_id = c.caller_span_id

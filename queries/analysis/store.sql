@@ -1,5 +1,5 @@
 -- Store: the judged calls of the touched traces as hops.
--- reads: facts, paths
+-- reads: facts, paths, nodes
 insert into hops by name
 select
     f.trace_id,
@@ -44,10 +44,27 @@ select
     f.start_time_unix_nano,
     f.duration_nano,
     f.error,
+    p.error_origin,
     f.attempts,
-    f.caller_span_id,
-    case when f.answered then f.app_span_id end as callee_span_id,
+    f.skew_nano,
+    f.network_nano,
+    p.corrected_start_unix_nano,
+    p.critical,
+    p.critical_nano,
+    f.marks || case when f.skew_nano <> 0 then ['clock-skew'] else [] end as marks,
+    coalesce(own.ids[f.caller_span_id], f.caller_span_id) as caller_span_id,
+    case when f.answered then coalesce(own.ids[f.app_span_id], f.app_span_id) end as callee_span_id,
     f.via,
-    f.evidence
+    case
+        when own.ids is null then f.evidence
+        else first_of_each(list_transform(f.evidence, lambda span: coalesce(own.ids[span], span)))
+    end as evidence
 from facts as f
 join paths as p using (trace_id, anchor_span_id, answered)
+left join (
+    -- nodes that share a span id are named apart; outside they have the id that their span had
+    select trace_id, map_from_entries(list((span_id, own_span_id))) as ids
+    from nodes
+    where shared
+    group by trace_id
+) as own on own.trace_id = f.trace_id

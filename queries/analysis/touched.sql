@@ -2,21 +2,31 @@
 -- parameters: after, upto (load ids)
 -- why: a late span re-opens its trace, and one half of a broken call re-opens the trace of the other half.
 create or replace temp table touched as
-with fresh as (
-    select distinct trace_id
+with recursive fresh as (
+    select trace_id, min(load_id) as first_load_id, max(load_id) as last_load_id
     from spans
     where load_id > $after and load_id <= $upto
+    group by trace_id
 ),
-keys as (
-    select trace_id as chain from fresh
+wanted as (
+    -- a chain is a trace id or a request id: what is redone brings all that shares one with it, and so on
+    select trace_id from fresh
     union
-    select chain from trace_links join fresh using (trace_id)
-),
-linked as (
-    select trace_id from trace_links join keys using (chain)
-    union
-    select chain from keys
+    select l.other
+    from wanted as w
+    join (
+        select chain as one, trace_id as other from trace_links
+        union all
+        select trace_id, chain from trace_links
+    ) as l on l.one = w.trace_id
 )
-select trace_id from fresh
-union
-select trace_id from linked
+select
+    trace_id,
+    fresh.last_load_id is not null as fresh,
+    least(coalesce(fresh.first_load_id, t.first_load_id), coalesce(t.first_load_id, fresh.first_load_id))
+        as first_load_id,
+    greatest(coalesce(fresh.last_load_id, 0), coalesce(t.last_load_id, 0)) as last_load_id
+from wanted
+left join fresh using (trace_id)
+left join traces as t using (trace_id)
+where fresh.trace_id is not null or t.trace_id is not null

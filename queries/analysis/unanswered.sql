@@ -38,15 +38,21 @@ anti join spent using (trace_id, span_id)
 where
     w.kind in (3, 4)
     and (w.first_client = w.span_id or (w.proxy and w.first_client is null))
+    -- OpenTracing's virtual service: a client span in the callee's own name, below its caller, is the callee itself
+    and not (
+        w.span_id = w.visit
+        and w.caller_visit is not null
+        and coalesce(n.peer_service, w.service) = w.service
+        and coalesce(n.server_host, n.db_system, n.messaging_system, n.claimed_callee) is null
+    )
     -- a sidecar's last leg to its own application is not a call
     and not (
         w.proxy
         and not w.edge
         and not w.app_seen
-        and w.span_id <> w.visit
         and (
-            visits.has_app
-            or coalesce(starts_with(n.proxy_cluster, 'inbound|'), false)
-            or coalesce(regexp_matches(n.network_peer_address, '^(127\.|::1$|localhost$)'), false)
+            coalesce(starts_with(n.proxy_cluster, 'inbound|'), false)
+            or (visits.has_app and (w.span_id <> w.visit or own_host(n.network_peer_address)))
+            or (w.span_id <> w.visit and own_host(n.network_peer_address))
         )
     )

@@ -33,11 +33,19 @@ select
     attempts,
     span_hex(caller_span_id) as caller_span_id,
     span_hex(callee_span_id) as callee_span_id,
-    list_transform(evidence, lambda span: span_hex(span)) as evidence
+    list_transform(evidence, lambda span: span_hex(span)) as evidence,
+    via,
+    marks,
+    corrected_start_unix_nano::varchar as corrected_start_unix_nano,
+    ms(network_nano) as network_ms,
+    ms(skew_nano) as skew_ms,
+    critical,
+    ms(critical_nano) as critical_ms,
+    error_origin
 from hops
 join wanted using (chain_trace_id)
 where
     hops.start_time_unix_nano >= $since
     and hops.start_time_unix_nano < $until
     and in_environment($environment, caller_env, callee_env)
-order by depth, hops.start_time_unix_nano, hops.anchor_span_id
+order by depth, hops.corrected_start_unix_nano, hops.anchor_span_id

@@ -1,6 +1,6 @@
 -- Coverage: per service, how much of its traffic could be seen and placed, so that silence is not taken for peace.
 -- parameters: since, until, environment
--- reads: hops, spans, resources, service_matches
+-- reads: hops, spans, identities
 with sides as (
     select
         callee as service,
@@ -17,28 +17,19 @@ with sides as (
         and in_environment($environment, callee_env, callee_env)
     group by callee, callee_env
 ),
-named as (
-    select
-        r.resource_id,
-        coalesce(any_value(m.service), any_value(r.service), 'unknown_service') as service,
-        any_value(r.environment) as environment
-    from resources as r
-    left join service_matches as m on json_extract_string(r.attributes, '$."' || m.attribute || '"') = m.value
-    group by r.resource_id
-),
 seen as (
     select
-        n.service,
+        coalesce(n.service, 'unknown_service') as service,
         n.environment,
         count(*) as spans,
         max(regexp_extract(s.trace_state, 'ot=[^,]*th:([0-9a-f]{1,14})', 1)) as threshold
     from spans as s
-    join named as n using (resource_id)
+    join identities as n using (resource_id)
     where
         s.start_time_unix_nano >= $since
         and s.start_time_unix_nano < $until
         and in_environment($environment, n.environment, n.environment)
-    group by n.service, n.environment
+    group by all
 )
 select
     coalesce(seen.service, sides.service) as service,

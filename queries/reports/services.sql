@@ -1,20 +1,9 @@
 -- Services: who was seen or declared, how much it calls and is called, and whether the outside may reach it.
 -- parameters: since, until, environment
--- reads: hops, spans, resources, services, exposures, service_matches
-with named as (
+-- reads: hops, spans, identities, services, exposures
+with seen as (
     select
-        r.resource_id,
-        coalesce(any_value(m.service), any_value(r.service), 'unknown_service') as service,
-        coalesce(any_value(r.scope), (select any_value(value) from meta where key = 'scope')) as scope,
-        any_value(r.environment) as environment,
-        any_value(r.platform) as platform
-    from resources as r
-    left join service_matches as m on json_extract_string(r.attributes, '$."' || m.attribute || '"') = m.value
-    group by r.resource_id
-),
-seen as (
-    select
-        n.service,
+        coalesce(n.service, 'unknown_service') as service,
         n.environment,
         any_value(n.scope) as scope,
         any_value(n.platform) as platform,
@@ -22,9 +11,9 @@ seen as (
         min(s.start_time_unix_nano) as first_seen,
         max(s.start_time_unix_nano) as last_seen
     from spans as s
-    join named as n using (resource_id)
+    join identities as n using (resource_id)
     where s.start_time_unix_nano >= $since and s.start_time_unix_nano < $until
-    group by n.service, n.environment
+    group by all
 ),
 calls as (
     select service, environment, sum(calls_in) as calls_in, sum(calls_out) as calls_out

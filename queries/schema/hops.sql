@@ -43,9 +43,16 @@ create table if not exists hops (
     start_time_unix_nano ubigint not null,
     duration_nano ubigint not null,
     error boolean not null,
+    error_origin boolean not null,  -- failed, and nothing below it did
     attempts usmallint not null,
     caller_span_id ubigint,
     callee_span_id ubigint,
+    skew_nano bigint not null,  -- callee's clock less caller's, where its span does not fit into the caller's
+    network_nano ubigint,  -- caller's duration less callee's: the way there and back
+    corrected_start_unix_nano hugeint not null,  -- on the clock of the chain's first host
+    critical boolean not null,  -- on the critical path of its chain
+    critical_nano ubigint not null,  -- what it alone cost there
+    marks varchar[] not null,  -- what was odd about its spans, and how it was settled
     via varchar[] not null,  -- edges that carried the call
     evidence ubigint[] not null  -- span ids, caller's side first
 );

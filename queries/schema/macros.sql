@@ -3,3 +3,16 @@ create or replace macro trace_hex(id) as replace(id::varchar, '-', '');
 create or replace macro span_hex(id) as lower(lpad(to_hex(id), 16, '0'));
 create or replace macro in_environment(wanted, one, other) as wanted is null or one = wanted or other = wanted;
 create or replace macro ms(nano) as round(nano / 1e6, 3);
+-- Istio's node id is type~address~pod.namespace~domain, and a pod is its workload with one or two hashes behind.
+create or replace macro proxy_service(node) as
+    case
+        when node like '%~%~%~%'
+        then regexp_replace(split_part(node, '~', 3), '(-[a-z0-9]{6,10})?-[a-z0-9]{5}(\.|$)', '\2')
+        else node
+    end;
+create or replace macro first_of_each(items) as
+    list_filter(items, lambda item, place: list_position(items, item) = place);
+create or replace macro own_host(address) as coalesce(regexp_matches(address, '^(127\.|::1$|localhost$)'), false);
+-- Of a try that got no answer only the host is known.
+create or replace macro same_callee(one, other) as
+    one.callee = other.callee or (one.used_host = other.used_host and not (one.answered and other.answered));

@@ -14,7 +14,7 @@ create table if not exists spans (
     status_message varchar,
     attributes varchar using compression zstd,  -- JSON object, null when empty
     events varchar using compression zstd,  -- JSON array, null when empty
-    links varchar using compression zstd,  -- JSON array, null when empty
+    links varchar,  -- JSON array, null when empty; too few for zstd, which gives each column blocks of its own
     residue blob,  -- an OTLP Span with just the parts that JSON cannot hold faithfully
     dropped_attributes_count uinteger not null,
     dropped_events_count uinteger not null,

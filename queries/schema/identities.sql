@@ -1,0 +1,16 @@
+-- Identities: which service each resource is, by its own attributes and by what bindtrace.toml maps them to.
+-- reads: resources, service_matches, meta
+-- why: named in one place, and named anew when the settings change, without touching a span.
+create or replace view identities as
+select
+    r.resource_id,
+    coalesce(any_value(m.service), any_value(r.service)) as service,
+    coalesce(any_value(r.scope), (select any_value(value) from meta where key = 'scope')) as scope,
+    any_value(r.environment) as environment,
+    any_value(r.deployment) as deployment,
+    any_value(r.platform) as platform,
+    coalesce(bool_or(m.role = 'edge'), false) as edge,
+    coalesce(bool_or(r.sdk = 'envoy'), false) as proxy
+from resources as r
+left join service_matches as m on json_extract_string(r.attributes, '$."' || m.attribute || '"') = m.value
+group by r.resource_id;

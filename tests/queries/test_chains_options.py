@@ -1,0 +1,193 @@
+"""`bindtrace chains` narrowed by service and judgement, and beside an earlier window."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click.testing
+import duckdb
+import pytest
+from drawing import CLIENT, SERVER, draw, span
+from drawn_shop import write_shop
+
+from bindtrace.propagation import environment
+from bindtrace.propagation.command import bindtrace
+from bindtrace.queries.analyse import analyse
+from bindtrace.queries.comparing import compared
+from bindtrace.queries.database import open_database
+
+NOON_S = 1_790_000_000
+DAY_MS = 86_400_000
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_shop(tmp_path_factory.mktemp("chains") / "shop.duckdb")
+
+
+@pytest.fixture(scope="module")
+def two_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A day, and the day before: `a → gone` ended, `a → new` began, `a → slow` slowed down, `a → same` did not."""
+    path = tmp_path_factory.mktemp("compare") / "days.duckdb"
+    con = open_database(path)
+    call(con, 1, "gone", day=-1)
+    call(con, 2, "slow", day=-1)
+    call(con, 3, "same", day=-1)
+    call(con, 4, "slow", day=0, ms=40)
+    call(con, 5, "same", day=0, ms=22)
+    call(con, 6, "new", day=0)
+    con.execute(
+        "insert into spans select spans.* "
+        "replace ((printf('%08x', n) || substr(trace_id::varchar, 9))::uuid as trace_id) "
+        "from spans, range(1, 20) as copies(n)"
+    )
+    analyse(con)
+    con.close()
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in environment.snapshot():
+        if name.startswith("BINDTRACE_") or name in ("COLUMNS", "NO_COLOR", "FORCE_COLOR"):
+            monkeypatch.delenv(name)
+
+
+def call(con: duckdb.DuckDBPyConnection, trace: int, callee: str, *, day: int, ms: float = 20) -> None:
+    at = day * DAY_MS + trace
+    draw(
+        con,
+        span("a", SERVER, 1, trace=trace, at_ms=at, ms=ms),
+        span("a", CLIENT, 2, 1, trace=trace, at_ms=at + 1, ms=ms - 2),
+        span(callee, SERVER, 3, 2, trace=trace, at_ms=at + 2, ms=ms - 4),
+    )
+
+
+def run(*words: str | Path, status: int = 0) -> click.testing.Result:
+    result = click.testing.CliRunner().invoke(
+        bindtrace, [str(word) for word in words], auto_envvar_prefix="BINDTRACE"
+    )
+    assert result.exit_code == status, result.output
+    return result
+
+
+def signatures(*words: str | Path) -> set[str]:
+    rows: list[dict[str, Any]] = json.loads(run("chains", *words, "-f", "json").stdout)
+    return {" ".join(row["signature"]) for row in rows}
+
+
+def test_through_a_service_is_anywhere_on_the_path(shop: Path) -> None:
+    assert signatures("--db", shop, "--through", "orders") == {
+        "storefront orders inventory",
+        "orders inventory",
+    }
+
+
+def test_from_a_service_is_where_the_path_begins(shop: Path) -> None:
+    assert signatures("--db", shop, "--from", "orders") == {"orders inventory"}
+
+
+def test_to_a_service_is_where_the_path_ends(shop: Path) -> None:
+    assert signatures("--db", shop, "--to", "catalog") == {"storefront catalog"}
+
+
+def test_narrowings_are_joined_by_and(shop: Path) -> None:
+    assert signatures("--db", shop, "--through", "orders", "--from", "storefront", "--to", "inventory") == {
+        "storefront orders inventory"
+    }
+
+
+def test_only_violations_are_those_denied_or_public_inside(shop: Path) -> None:
+    assert signatures("--db", shop, "--only-violations") == {"storefront ledger", "orders inventory"}
+
+
+def test_a_search_in_vain_says_what_was_looked_for(shop: Path) -> None:
+    result = run("chains", "--db", shop, "--through", "nobody", "--only-violations")
+
+    assert "no chains" in result.stderr
+    assert "through nobody, only violations" in result.stderr
+
+
+def test_the_limit_counts_what_is_left_after_narrowing(shop: Path) -> None:
+    result = run("chains", "--db", shop, "--to", "inventory", "--limit", "1", "-f", "jsonl")
+
+    assert len(result.stdout.splitlines()) == 1
+    assert "more than these 1 rows" in result.stderr
+
+
+def test_compared_windows_show_what_is_new_gone_and_slower(two_days: Path) -> None:
+    words = ("chains", "--db", two_days, "--compare", "1d", "--until", f"{NOON_S + 3600}")
+    rows = json.loads(run(*words, "-f", "json").stdout)
+
+    assert [(row["signature"][-1], row["status"], row["calls"], row["earlier_calls"]) for row in rows] == [
+        ("new", "new", 20, 0), ("gone", "gone", 0, 20), ("slow", "slower", 20, 20), ("same", "same", 20, 20),
+    ]  # fmt: skip
+    assert [row["earlier_p95_ms"] for row in rows] == [None, 20.0, 20.0, 20.0]
+
+
+def test_compared_windows_are_as_long_as_asked_with_since(two_days: Path) -> None:
+    """The hour from noon beside the same hour of the day before."""
+    words = (
+        "chains",
+        "--db",
+        two_days,
+        "--compare",
+        "1d",
+        "--since",
+        f"{NOON_S}",
+        "--until",
+        f"{NOON_S + 3600}",
+    )
+
+    assert "slower" in run(*words).stdout
+
+
+def test_a_comparison_narrows_both_windows(two_days: Path) -> None:
+    words = ("chains", "--db", two_days, "--compare", "1d", "--until", f"{NOON_S + 3600}", "--to", "gone")
+
+    assert [row["status"] for row in json.loads(run(*words, "-f", "json").stdout)] == ["gone"]
+
+
+def test_the_table_of_chains_has_no_status_without_a_comparison(shop: Path) -> None:
+    assert "STATUS" not in run("chains", "--db", shop).stdout
+
+
+def test_a_length_that_is_none_is_refused_in_one_line(shop: Path) -> None:
+    result = run("chains", "--db", shop, "--compare", "yesterday", status=2)
+
+    assert "`yesterday` is not a length of time" in result.stderr
+
+
+def row(**more: Any) -> dict[str, Any]:
+    return {
+        "scope": None, "environment": None, "signature": ["a", "b"], "calls": 20, "errors": 0, "p50_ms": 1.0,
+        "p95_ms": 100.0, "p99_ms": 1.0, **more,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "status"),
+    [
+        ({"p95_ms": 121.0}, {}, "slower"),
+        ({"p95_ms": 120.0}, {}, "same"),
+        ({"p95_ms": 6.0}, {"p95_ms": 1.0}, "same"),
+        ({"p95_ms": 6.1}, {"p95_ms": 1.0}, "slower"),
+        ({"p95_ms": 500.0, "calls": 19}, {}, "same"),
+        ({"p95_ms": 500.0}, {"calls": 19}, "same"),
+    ],
+)
+def test_slower_needs_a_fifth_five_milliseconds_and_twenty_calls(
+    now: dict[str, Any], before: dict[str, Any], status: str
+) -> None:
+    assert [one["status"] for one in compared([row(**now)], [row(**before)])] == [status]
+
+
+def test_the_same_path_in_two_environments_is_compared_apart() -> None:
+    rows = compared([row(environment="production")], [row(environment="preview")])
+
+    assert [(one["environment"], one["status"]) for one in rows] == [
+        ("production", "new"),
+        ("preview", "gone"),
+    ]
