@@ -1,0 +1,87 @@
+"""`bindtrace doctor`: asks the collector, or a stopped one's file, all that a newcomer would, and says what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.text import Text
+
+from bindtrace.collector.diagnosis import FAIL, OK, WARN, Found, Line, diagnose
+from bindtrace.collector.journal.quarantine import Quarantine
+from bindtrace.collector.store.faults import recorded
+from bindtrace.collector.store.opening import journal_of
+from bindtrace.propagation.clock import now_unix_nano
+from bindtrace.propagation.errors import Refusal
+from bindtrace.queries import cells, render
+from bindtrace.queries.options import data_options
+from bindtrace.queries.query import Query
+from bindtrace.queries.source import DEFAULT_DB, LiveSource, Source, open_source
+
+_COLOURS = {OK: "green", WARN: "yellow", FAIL: "bold red"}
+
+
+@click.command()
+@data_options
+@click.option(
+    "-f", "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+def doctor(db: Path | None, url: str | None, form: str) -> None:
+    """Is it set up right: what arrives, from whom, what is missing, and what to do next.
+
+    Exit status 1 where something fails, 0 with warnings.
+    """
+    try:
+        lines = _look(db, url)
+    except Refusal as refusal:
+        lines = [Line(FAIL, "is a collector running", refusal.message, refusal.fix)]
+    if form == "json":
+        keys = ("state", "question", "evidence", "next")
+        render.emit("doctor", [dict(zip(keys, line, strict=True)) for line in lines], "json", keys)
+    else:
+        for line in lines:
+            render.show(_drawn(line), prose=True)
+    if any(line.state == FAIL for line in lines):
+        click.get_current_context().exit(1)
+
+
+def _look(db: Path | None, url: str | None) -> list[Line]:
+    source = open_source(db, url)
+    try:
+        status = source.status() if isinstance(source, LiveSource) else None
+        if status is not None and status.get("failure"):  # it answers nothing but its status
+            return diagnose(_found(source, status, {}))
+        names = ("health", "senders", "services", "grants", "findings")
+        return diagnose(_found(source, status, {name: source.rows(name, Query()) for name in names}))
+    finally:
+        source.close()
+
+
+def _found(
+    source: Source, status: dict[str, object] | None, rows: dict[str, list[dict[str, object]]]
+) -> Found:
+    path = Path(str(status["database"])) if status else Path(source.describe())
+    path = path if path.exists() else DEFAULT_DB
+    return Found(
+        status,
+        rows.get("health", []),
+        rows.get("senders", []),
+        rows.get("services", []),
+        rows.get("grants", []),
+        rows.get("findings", []),
+        len(Quarantine(journal_of(path)).entries()),
+        recorded(path, "set-aside"),
+        now_unix_nano(),
+        source.describe(),
+    )
+
+
+def _drawn(line: Line) -> Text:
+    text = Text.assemble(
+        (f"{line.state:<5}", _COLOURS[line.state]),
+        (line.question, "bold"),
+        f": {cells.visible(line.evidence)}",
+    )
+    if line.next_step:
+        text.append(f"\n     → {cells.visible(line.next_step)}")
+    return text

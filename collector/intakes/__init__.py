@@ -1,0 +1,1 @@
+"""Foreign trace formats to OTLP, so that everything behind them knows one format."""

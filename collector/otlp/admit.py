@@ -1,0 +1,175 @@
+"""Admission: a request's bytes become protobuf that the loader can store, less its invalid spans. No I/O.
+
+An invalid span is one without a usable name: OTLP calls a trace or span id of wrong length or all zero
+invalid (trace.proto), and a parent id is 0 or 8 bytes. Such spans are taken out and counted by reason,
+and the rest is kept. Credentials are taken out here too: what comes back may be journaled and logged.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from bindtrace.collector.intakes import zipkin
+from bindtrace.collector.otlp.idcheck import count_if_all_valid
+from bindtrace.collector.otlp.json import to_protobuf
+from bindtrace.collector.otlp.limits import MAX_SPANS, too_many
+from bindtrace.collector.otlp.mend import mended
+from bindtrace.collector.otlp.prescan import FREE_BYTES, json_fault, protobuf_fault
+from bindtrace.collector.otlp.quirks import BAD_UTF8, Quirks, adopt_library_spans
+from bindtrace.collector.otlp.undecodable import Undecodable
+from bindtrace.collector.redact.walk import Redactor, current_redactor
+
+__all__ = ["Admitted", "Encoding", "Undecodable", "admit", "admit_message"]
+
+Encoding = Literal["protobuf", "json", "zipkin"]
+"""Of OTLP two, and Zipkin v2 JSON, which is converted."""
+
+NO_TRACE, NO_SPAN = bytes(16), bytes(8)
+_PARENT_SIZES = frozenset((0, 8))
+_MANY_BYTES = 16 * 1024  # below, reading the ids a second time costs more than it saves
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """What may be journaled: an ExportTraceServiceRequest in protobuf that holds `spans` valid spans.
+
+    `rejected` spans were taken out; `message` says why, by reason, and is empty when none were.
+    `sender` is `service.name/telemetry.sdk.name` of the first resource, either part empty where it says none, and
+    `version` its `telemetry.sdk.version`. `redacted` counts credentials by (attribute key or field, kind).
+    """
+
+    body: bytes
+    spans: int
+    rejected: int
+    message: str
+    sender: str
+    version: str = ""
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    quirks: Mapping[str, int] = field(default_factory=dict)
+    redacted: Mapping[tuple[str, str], int] = field(default_factory=dict)
+
+
+def admit(body: bytes, encoding: Encoding, redactor: Redactor | None = None) -> Admitted | Undecodable:
+    """Judges one request, never raises. Protobuf with nothing to change comes back as the same object."""
+    quirks: Quirks = Counter()
+    try:
+        if fault := protobuf_fault(body) if encoding == "protobuf" else json_fault(body):
+            return fault
+        if encoding == "json":
+            return admit_message(to_protobuf(body, quirks), None, quirks, redactor)
+        if encoding == "zipkin":
+            return admit_message(zipkin.to_request(body), None, quirks, redactor)
+        request, read = _parsed(body, quirks)
+        return admit_message(request, read, quirks, redactor)
+    except Undecodable as fault:
+        return fault
+    except DecodeError as error:
+        return Undecodable(f"the body is not an OTLP traces request in protobuf: {error}")
+
+
+def _parsed(body: bytes, quirks: Quirks) -> tuple[ExportTraceServiceRequest, bytes | None]:
+    try:
+        request, read = ExportTraceServiceRequest.FromString(body), body
+    except DecodeError as error:
+        if len(body) > FREE_BYTES * 8:
+            raise
+        try:
+            request, read = mended(body), None
+        except (DecodeError, RecursionError):
+            raise error from None
+        quirks[BAD_UTF8] += 1
+    adopt_library_spans(request, body, quirks)
+    return request, None if quirks else read
+
+
+def admit_message(
+    request: ExportTraceServiceRequest,
+    body: bytes | None,
+    quirks: Quirks | None = None,
+    redactor: Redactor | None = None,
+) -> Admitted:
+    """The same for a parsed request, whose bytes are `body` where there are any. Changes the request.
+
+    Raises `Undecodable` where it holds more spans than one request may.
+    """
+    reasons: Counter[str] = Counter()
+    kept = count_if_all_valid(body) if body is not None and len(body) > _MANY_BYTES else None
+    if kept is None:
+        kept = _take_out_invalid(request, reasons)
+    elif kept > MAX_SPANS:
+        raise too_many("spans", MAX_SPANS)
+    rejected = reasons.total()
+    if body is None or rejected:
+        body = request.SerializeToString()
+    redacted = (redactor or current_redactor()).apply(request, body)
+    if redacted:
+        body = request.SerializeToString()
+    service, sdk, version = _sender(request)
+    return Admitted(
+        body, kept, rejected, _message(reasons), f"{service}/{sdk}", version, reasons, quirks or {}, redacted
+    )  # fmt: skip
+
+
+def _take_out_invalid(request: ExportTraceServiceRequest, reasons: Counter[str]) -> int:
+    """How many spans stay; counts the others by reason."""
+    spans_seen = 0
+    for resource_spans in request.resource_spans:
+        for scope_spans in resource_spans.scope_spans:
+            spans = scope_spans.spans
+            spans_seen += len(spans)
+            if spans_seen > MAX_SPANS:
+                raise too_many("spans", MAX_SPANS)
+            valid = [
+                len(trace := span.trace_id) == 16
+                and len(own := span.span_id) == 8
+                and trace != NO_TRACE
+                and own != NO_SPAN
+                and len(span.parent_span_id) in _PARENT_SIZES
+                for span in spans
+            ]
+            if not all(valid):
+                for at in [at for at, right in enumerate(valid) if not right][::-1]:
+                    reasons[_fault(spans[at])] += 1
+                    del spans[at]
+    return spans_seen - reasons.total()
+
+
+def _fault(span: Span) -> str:
+    """Why an invalid span is one."""
+    trace_id = span.trace_id
+    span_id = span.span_id
+    if len(trace_id) != 16:
+        return "trace_id is not 16 bytes"
+    if len(span_id) != 8:
+        return "span_id is not 8 bytes"
+    if trace_id == NO_TRACE:
+        return "trace_id is all zero"
+    if span_id == NO_SPAN:
+        return "span_id is all zero"
+    return "parent_span_id is neither empty nor 8 bytes"
+
+
+def _message(reasons: Counter[str]) -> str:
+    if not reasons:
+        return ""
+    counted = ", ".join(f"{count} because {why}" for why, count in sorted(reasons.items()))
+    return f"rejected spans: {counted}"
+
+
+def _sender(request: ExportTraceServiceRequest) -> tuple[str, str, str]:
+    for resource_spans in request.resource_spans:
+        attributes = resource_spans.resource.attributes
+        service, sdk = _text(attributes, "service.name"), _text(attributes, "telemetry.sdk.name")
+        return service, sdk, _text(attributes, "telemetry.sdk.version")
+    return "", "", ""
+
+
+def _text(attributes: Iterable[object], key: str) -> str:
+    return next((str(pair.value.string_value) for pair in attributes if pair.key == key), "")  # type: ignore[attr-defined]

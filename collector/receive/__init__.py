@@ -1,0 +1,1 @@
+"""bindtrace.collector.receive."""

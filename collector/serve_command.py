@@ -1,0 +1,209 @@
+"""`bindtrace serve`: reads what a person asks for, starts the collector, says where it is, and waits for a signal."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from pathlib import Path
+
+import click
+
+from bindtrace.collector.ports import Address
+from bindtrace.collector.quantities import DURATION, SIZE
+from bindtrace.collector.receive.doors import DoorFiles, open_doors
+from bindtrace.collector.supervisor import Cancelled, Settings, Supervisor, default_receivers
+from bindtrace.propagation.errors import Refusal
+from bindtrace.propagation.platforms import read_manifests
+
+
+class _AddressType(click.ParamType[Address]):
+    name = "HOST:PORT"
+
+    def convert(
+        self, value: str | Address, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Address:
+        return value if isinstance(value, Address) else Address.parse(value)
+
+
+ADDRESS = _AddressType()
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command()
+@click.option(
+    "--db", type=click.Path(path_type=Path, dir_okay=False), default="bindtrace.duckdb", envvar="BINDTRACE_DB",
+    show_default=True, help="The database; its journal and lock stand beside it.",
+)  # fmt: skip
+@click.option(
+    "--grpc", "grpc_address", type=ADDRESS, default="127.0.0.1:4317", envvar="BINDTRACE_GRPC",
+    show_default=True, help="Where to take OTLP over gRPC.",
+)  # fmt: skip
+@click.option(
+    "--http", "http_address", type=ADDRESS, default="127.0.0.1:4318", envvar="BINDTRACE_HTTP",
+    show_default=True, help="Where to take OTLP over HTTP (/v1/traces).",
+)  # fmt: skip
+@click.option(
+    "--zipkin", "zipkin_address", type=ADDRESS, envvar="BINDTRACE_ZIPKIN",
+    help="Where to take Zipkin's spans too, as 127.0.0.1:9411; --http takes them at /zipkin/api/v2/spans.",
+)  # fmt: skip
+@click.option(
+    "--api", "api_address", type=ADDRESS, default="127.0.0.1:4319", envvar="BINDTRACE_API",
+    show_default=True, help="Where to answer questions.",
+)  # fmt: skip
+@click.option(
+    "--manifest", "manifests", type=click.Path(path_type=Path), multiple=True, envvar="BINDTRACE_MANIFEST",
+    metavar="FILE", help="What may call what: vercel.json, bindtrace.toml. May be given more than once.",
+)  # fmt: skip
+@click.option(
+    "--receivers", type=click.IntRange(1, 64), envvar="BINDTRACE_RECEIVERS",
+    help="Receiver processes.  [default: one less than the cores]",
+)  # fmt: skip
+@click.option(
+    "--keep", type=DURATION, envvar="BINDTRACE_KEEP", metavar="TIME",
+    help="Delete telemetry that was received so long ago, as 7d or 12h.  [default: never]",
+)  # fmt: skip
+@click.option(
+    "--max-size", type=SIZE, envvar="BINDTRACE_MAX_SIZE", metavar="SIZE",
+    help="Delete the oldest before the database is larger, as 2GB.  [default: no limit]",
+)  # fmt: skip
+@click.option(
+    "--journal-max", type=SIZE, default="1GiB", envvar="BINDTRACE_JOURNAL_MAX", show_default=True, metavar="SIZE",
+    help="Senders are asked to wait while so much is received and not stored yet.",
+)  # fmt: skip
+@click.option(
+    "--disk-reserve", type=SIZE, default="512MiB", envvar="BINDTRACE_DISK_RESERVE", show_default=True, metavar="SIZE",
+    help="Senders are asked to wait while the disk has less than this left.",
+)  # fmt: skip
+@click.option(
+    "--tls-cert", type=FILE, envvar="BINDTRACE_TLS_CERT", metavar="FILE",
+    help="Certificate chain (PEM): both OTLP doors then speak TLS only.",
+)  # fmt: skip
+@click.option(
+    "--tls-key", type=FILE, envvar="BINDTRACE_TLS_KEY", metavar="FILE", help="Its private key (PEM)."
+)
+@click.option(
+    "--tls-client-ca", type=FILE, envvar="BINDTRACE_TLS_CLIENT_CA", metavar="FILE",
+    help="Take telemetry only from senders with a certificate of this authority (PEM).",
+)  # fmt: skip
+@click.option(
+    "--token-file", type=FILE, envvar="BINDTRACE_TOKEN_FILE", metavar="FILE",
+    help="Take telemetry only with a bearer token of this file: lines NAME:TOKEN.",
+)  # fmt: skip
+@click.option(
+    "--drain-secret-file", type=FILE, envvar="BINDTRACE_DRAIN_SECRET_FILE", metavar="FILE",
+    help="Take telemetry over HTTP only with an x-vercel-signature by this secret (or a token).",
+)  # fmt: skip
+@click.option(
+    "--insecure-listen", is_flag=True, envvar="BINDTRACE_INSECURE_LISTEN",
+    help="Allow addresses that other machines can reach, in plaintext and for anyone.",
+)  # fmt: skip
+def serve(
+    db: Path,
+    grpc_address: Address,
+    http_address: Address,
+    zipkin_address: Address | None,
+    api_address: Address,
+    manifests: tuple[Path, ...],
+    receivers: int | None,
+    keep: int | None,
+    max_size: int | None,
+    journal_max: int,
+    disk_reserve: int,
+    insecure_listen: bool,
+    **door_files: Path | None,
+) -> None:
+    """Collect traces until Ctrl-C: OTLP in, findings out.
+
+    A second Ctrl-C ends at once; what was acknowledged is in the journal and is loaded at the next start.
+    """
+    doors = DoorFiles(**{name: path and path.absolute() for name, path in door_files.items()})
+    open_doors(doors)
+    if not insecure_listen:
+        _refuse_open_doors(doors, grpc_address, http_address, api_address)
+        if zipkin_address is not None:
+            _refuse_open_doors(doors, grpc_address, zipkin_address, api_address, "--zipkin")
+    read_manifests(manifests)
+    settings = Settings(
+        db.absolute(),
+        grpc_address,
+        http_address,
+        api_address,
+        tuple(path.absolute() for path in manifests),
+        receivers or default_receivers(),
+        journal_max,
+        disk_reserve,
+        keep,
+        max_size,
+        doors,
+        zipkin_address,
+    )
+    stop = _stop_on_signals()
+    supervisor = Supervisor(settings)
+    try:
+        endpoints = supervisor.start(stop)
+        click.echo(_welcome(db, settings, endpoints), err=True)
+        stop.wait()
+        click.echo("bindtrace: stopping: answering what is in flight, then storing it", err=True)
+    except Cancelled:
+        return
+    finally:
+        supervisor.stop()
+
+
+def _refuse_open_doors(
+    doors: DoorFiles, grpc: Address, http: Address, api: Address, http_option: str = "--http"
+) -> None:
+    """Raises `Refusal` for an address that other machines reach without TLS and a proof of who they are."""
+    for option, address, locked in (
+        ("--grpc", grpc, doors.locks_grpc),
+        (http_option, http, doors.locks_http),
+        ("--api", api, False),
+    ):
+        if not locked and not address.is_loopback:
+            how = "in plaintext and by anyone" if doors.tls_cert is None or option == "--api" else "by anyone"
+            better = (
+                ""
+                if option == "--api"
+                else "give --tls-cert, --tls-key and --token-file or --tls-client-ca, "
+            )
+            raise Refusal(
+                f"{option} {address} can be reached from other machines, {how}",
+                fix=f"{better}listen on 127.0.0.1 behind a proxy with TLS, or accept it with --insecure-listen",
+            )
+
+
+def _stop_on_signals() -> threading.Event:
+    """Set by the first SIGTERM or SIGINT. The second ends the process; children then go by the pipe."""
+    stop = threading.Event()
+
+    def on_signal(number: int, _: object) -> None:
+        if stop.is_set():
+            os._exit(128 + number)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
+    return stop
+
+
+def _welcome(db: Path, settings: Settings, endpoints: dict[str, str]) -> str:
+    grants = f", {len(settings.manifests)} manifest(s)" if settings.manifests else ", no manifest"
+    scheme = "https" if settings.doors.tls_cert else "http"
+    return "\n".join(
+        (
+            f"bindtrace: collecting into {db} ({settings.receivers} receiver(s){grants})",
+            f"  OTLP gRPC  {endpoints['grpc']}",
+            f"  OTLP HTTP  {scheme}://{endpoints['http']}/v1/traces",
+            *(
+                [f"  Zipkin     {scheme}://{endpoints['zipkin']}/api/v2/spans"]
+                if "zipkin" in endpoints
+                else []
+            ),
+            f"  API        http://{endpoints['api']}/api/status",
+            f"send spans:  export OTEL_EXPORTER_OTLP_ENDPOINT={scheme}://{endpoints['http']} "
+            "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",
+            f"look:        bindtrace findings --url http://{endpoints['api']}",
+            "stop:        Ctrl-C",
+        )
+    )

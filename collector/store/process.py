@@ -1,0 +1,129 @@
+"""The storage process: the only one that opens the database. Loads the journal, analyses, answers questions.
+
+`python -m bindtrace.collector.store.process --db PATH --api HOST:PORT [--manifest FILE …] --supervisor-fd N`
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import uvicorn
+import uvloop
+from starlette.applications import Starlette
+
+from bindtrace.collector.child import announce_ready, watch_supervisor
+from bindtrace.collector.ports import Address, address_of, listen
+from bindtrace.collector.receive.room import JOURNAL_BYTES, RESERVE_BYTES
+from bindtrace.collector.store.faults import fault_of, one_line, record
+from bindtrace.collector.store.metrics import metrics_route
+from bindtrace.collector.store.retention import Limits
+from bindtrace.collector.store.storage import Storage
+from bindtrace.propagation.errors import Refusal
+from bindtrace.queries.api.app import build
+
+GRACE_S = 2
+KEEP_ALIVE_S = 75
+LOG_FORMAT = "time=%(asctime)s level=%(levelname)s process=storage %(message)s"
+log = logging.getLogger("bindtrace.store")
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: questions are answered until the last span is stored."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(storage: Storage, api: Address, supervisor_fd: int | None, stop: threading.Event) -> None:
+    """Serves until a signal, the supervisor's end or a failure; then stores what is there.
+
+    Raises `Refusal` where it cannot listen.
+    """
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if supervisor_fd is not None:
+        watch_supervisor(supervisor_fd, storage.abandon)
+    listener = listen(api)
+    app = build(storage.run, storage.status, storage.wait)
+    app.router.routes.append(metrics_route(storage.metrics))
+    server = _Server(_config(app))
+    answering = loop.create_task(server.serve(sockets=[listener]))
+    while not server.started and not answering.done():
+        await asyncio.sleep(0.005)
+    storage.work.start()
+    announce_ready({"pid": os.getpid(), "api": str(address_of(listener, api.host))})
+    await asyncio.to_thread(stop.wait)
+    storage.work.stop()
+    await asyncio.to_thread(storage.work.join)
+    server.should_exit = True
+    await answering
+
+
+def _config(app: Starlette) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit status 0 after an orderly end, 1 when storage failed, 2 when it could not begin."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--db", type=Path, required=True)
+    parser.add_argument("--api", type=Address.parse, required=True)
+    parser.add_argument("--manifest", type=Path, action="append", default=[])
+    parser.add_argument("--supervisor-fd", type=int)
+    parser.add_argument("--keep-s", type=int)
+    parser.add_argument("--max-bytes", type=int)
+    parser.add_argument("--disk-reserve", type=int, default=RESERVE_BYTES)
+    parser.add_argument("--secured", default="", help="which endpoints are locked, for the status")
+    parser.add_argument("--journal-max", type=int, default=JOURNAL_BYTES)
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT, stream=sys.stderr)
+    stop = threading.Event()
+    limits = Limits(options.keep_s and options.keep_s * 10**9, options.max_bytes)
+    try:
+        storage = Storage(
+            options.db, tuple(options.manifest), stop, limits, options.disk_reserve, options.journal_max
+        )
+        storage.secured = [name for name in options.secured.split(",") if name]
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(storage, options.api, options.supervisor_fd, stop))
+    except Refusal as refusal:
+        refusal.show()
+        return refusal.exit_code
+    except duckdb.Error as error:  # while opening; its supervisor tries again, ever more slowly
+        record(options.db, "fatal", kind=fault_of(error).value, reason=one_line(error))
+        sys.stderr.write(f"storage error: {options.db} cannot be opened: {one_line(error)}\n")
+        return 1
+    try:
+        storage.close()
+    except Refusal as refusal:
+        refusal.show()
+    if storage.failure:
+        sys.stderr.write(f"storage error: {options.db}: {storage.failure}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,222 @@
+"""Storage as one value: the database, the threads that fill it, what may be asked of it, and what becomes of faults.
+
+After a fatal error it asks its process to end: the next one opens the files anew. After a second one within ten
+minutes, and while the disk is full, it stays and says that it is away, and the receivers go on into the journal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from bindtrace.collector.receive.room import JOURNAL_BYTES, RESERVE_BYTES
+from bindtrace.collector.store.balance import Balance
+from bindtrace.collector.store.faults import (
+    AGAIN_NANO,
+    Fault,
+    failed_lately,
+    fault_of,
+    one_line,
+    record,
+    recorded,
+)
+from bindtrace.collector.store.loader import Loader
+from bindtrace.collector.store.metrics import Facts, exposition
+from bindtrace.collector.store.opening import journal_of, open_sound, set_aside
+from bindtrace.collector.store.retention import Limits, Retention, checkpoint_bytes
+from bindtrace.collector.store.work import Work
+from bindtrace.propagation.clock import now_unix_nano
+from bindtrace.propagation.errors import Refusal
+from bindtrace.propagation.platforms import read_manifests
+from bindtrace.queries.catalog import run_report
+from bindtrace.queries.database import cursor
+from bindtrace.queries.lock import holder
+from bindtrace.queries.policy import install_policy
+from bindtrace.queries.query import Query
+
+NO_LIMITS = Limits()
+log = logging.getLogger("bindtrace.store")
+
+
+class Storage:
+    """The database, the threads that fill it, and the questions that may be asked of it."""
+
+    def __init__(
+        self,
+        db: Path,
+        manifests: tuple[Path, ...],
+        stop: threading.Event,
+        limits: Limits = NO_LIMITS,
+        reserve_bytes: int = RESERVE_BYTES,
+        journal_bytes: int = JOURNAL_BYTES,
+    ) -> None:
+        """Raises `Refusal` for a database or manifest that cannot be used. `stop` is set when storage fails."""
+        self.failure = ""
+        self.damage = ""
+        self.secured: list[str] = []
+        self._db = db
+        self._stop = stop
+        self._limits = limits
+        self._reserve_bytes = reserve_bytes
+        self._journal_bytes = journal_bytes
+        self._started_unix_nano = now_unix_nano()
+        self._policy = read_manifests(manifests)
+        self._cursors = threading.Lock()
+        self._failing = threading.Lock()
+        self._spans = 0
+        open_sound(db, self._use)
+
+    def _use(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Reads all that loading needs, so that damage is met before anything is loaded."""
+        self._con = con
+        # Started without a manifest, a collector goes on judging by those that its database holds.
+        if self._policy:
+            install_policy(con, self._policy)
+        self._files = [row[0] for row in con.execute("select file from manifests").fetchall()]
+        own = [self._cursor() for _ in range(3)]
+        try:
+            self._loader = Loader(own[0], journal_of(self._db))
+            self.balance = Balance(own[0])
+            self.work = Work(
+                self._loader,
+                own[1],
+                self._failed,
+                lambda gate: Retention(own[2], self._limits, gate, lambda: self._loader.counts.checkpoints),
+                checkpoint_bytes(self._limits),
+                self._journal_bytes,
+            )
+        except BaseException:
+            for each in own:
+                each.close()
+            raise
+
+    def run(self, report: str, query: Query) -> list[dict[str, Any]]:
+        """Rows of one report, on a connection of its own. Raises as `run_report` does."""
+        with self._asked() as own:
+            return run_report(own, report, query)
+
+    def metrics(self) -> bytes:
+        """What `/metrics` says. Raises `Refusal` while storage is away."""
+        facts = Facts(
+            self._loader.counts,
+            self._loader.waiting_bytes(),
+            self._loader.wal_bytes(),
+            not self.failure,
+            len(recorded(self._db, "fatal")),
+            len(recorded(self._db, "set-aside")),
+            retired=self._retired(),
+        )
+        if self.failure:
+            return exposition(None, facts)
+        with self._asked() as own:
+            return exposition(own, facts, self.balance.difference(own, facts.counts, self._retired))
+
+    def status(self) -> dict[str, Any]:
+        """What `/api/status` says; `pid` and `endpoints` are the collector's as its lock publishes them."""
+        held = holder(self._db)
+        progress, counts = self.work.progress, self._loader.counts
+        return {
+            "pid": held.pid if held else os.getpid(),
+            "storage_pid": os.getpid(),
+            "database": str(self._db),
+            "started_unix_nano": str(self._started_unix_nano),
+            "endpoints": dict(held.endpoints) if held else {},
+            "secured": self.secured,
+            "ready": not self.failure,
+            "failure": self.failure or None,
+            "analysis_failure": self.work.analysis_failure or None,
+            "manifests": self._files,
+            "load_id": progress.load_id,
+            "analysed_load_id": progress.analysed,
+            "positions": [f"{segment.hex}:{at}" for segment, at in progress.positions.items()],
+            "journal_waiting_bytes": self._loader.waiting_bytes(),
+            "spans": self._stored_spans(),
+            "spans_loaded": counts.spans,
+            "spans_deduplicated": counts.deduplicated,
+            "spans_quarantined": counts.quarantined,
+            "spans_retired": self._retired(),
+            "set_aside": recorded(self._db, "set-aside")[-5:],
+            "faults": recorded(self._db, "fatal")[-5:],
+        }
+
+    def wait(self, position: str, timeout_s: float) -> bool:
+        """Whether the position became visible in time."""
+        return self.work.progress.wait(position, timeout_s)
+
+    def abandon(self) -> None:
+        """Ends without loading what is left: the journal keeps it for the next start."""
+        self.work.stop(hurry=True)
+        self._stop.set()
+
+    def close(self) -> None:
+        """After the threads have ended. What is damaged is moved aside, so that the next start finds it gone."""
+        with contextlib.suppress(duckdb.Error):
+            self._con.close()
+        if self.damage:
+            set_aside(self._db, self.damage)
+
+    @contextlib.contextmanager
+    def _asked(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection for one question. Damage that it meets ends storage, as damage that loading meets."""
+        if self.failure:
+            raise Refusal(
+                f"storage is away: {self.failure}", fix="see `bindtrace doctor`; senders are still answered"
+            )
+        own = self._cursor()
+        try:
+            yield own
+        except duckdb.Error as error:
+            if fault_of(error) is Fault.DAMAGE:
+                self._failed(one_line(error))
+            raise
+        finally:
+            own.close()
+
+    def _stored_spans(self) -> int:
+        """As far as is known where storage is away."""
+        with contextlib.suppress(duckdb.Error, Refusal), self._asked() as own:
+            row = own.execute("select count(*) from spans").fetchone()
+            self._spans = int(row[0]) if row else 0
+        return self._spans
+
+    def _retired(self) -> int:
+        return self.work.retention.deleted_spans if self.work.retention else 0
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        with self._cursors:
+            return cursor(self._con)
+
+    def _failed(self, line: str) -> None:
+        """Once: the first failure decides. Ends the process, unless that would begin a loop."""
+        with self._failing:
+            if self.failure:
+                return
+            self.failure = line
+        fault = fault_of(line)
+        again = failed_lately(self._db)
+        known = record(self._db, "fatal", kind=fault.value, reason=line)
+        log.error("event=storage_fatal kind=%s again=%s reason=%r", fault.value, again, line)
+        if fault is Fault.DAMAGE:
+            self.damage = line
+        if fault is Fault.DAMAGE or not (fault is Fault.NO_ROOM or again or not known):
+            self._stop.set()
+        else:
+            threading.Thread(target=self._rest, args=(fault,), name="rest", daemon=True).start()
+
+    def _rest(self, fault: Fault) -> None:
+        """Not ready until the disk has room again, or the ten minutes are over; then a new start."""
+        self.work.stop(hurry=True)
+        limit_s = time.monotonic() + AGAIN_NANO / 1e9
+        while not self._stop.wait(1.0):
+            free = shutil.disk_usage(self._db.parent).free
+            if (fault is Fault.NO_ROOM and free >= self._reserve_bytes) or time.monotonic() > limit_s:
+                self._stop.set()

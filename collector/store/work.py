@@ -1,0 +1,163 @@
+"""The two threads of the storage process: one loads and checkpoints, one analyses. Answers no questions.
+
+They share only `Progress` and the gate: a checkpoint needs that nobody else writes.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+import duckdb
+
+from bindtrace.collector.store.faults import Fault, fault_of, one_line
+from bindtrace.collector.store.loader import Loader
+from bindtrace.collector.store.progress import Progress
+from bindtrace.collector.store.retention import CHECKPOINT_BYTES, Retention
+from bindtrace.queries.analyse import analyse, analysed_load
+
+IDLE_S: Final = 0.03
+CHECKPOINT_IDLE_S: Final = 5.0
+CHECKPOINT_JOURNAL_BYTES: Final = 96 * 1024 * 1024
+"""DuckDB writes large groups past its log: the journal would grow to gigabytes before the log is 64 MB."""
+ANALYSED_AT_ONCE: Final = 100_000
+"""Spans of one run of the analysis: it holds up checkpoints for about two seconds at most."""
+LONGEST_REST_S: Final = 5.0
+log = logging.getLogger("bindtrace.store")
+
+
+class Work:
+    """Starts both threads, and ends them in order: what is in the journal is loaded, analysed, checkpointed."""
+
+    def __init__(
+        self,
+        loader: Loader,
+        analysis: duckdb.DuckDBPyConnection,
+        on_failure: Callable[[str], None],
+        retention: Callable[[threading.Lock], Retention] | None = None,
+        checkpoint_bytes: int = CHECKPOINT_BYTES,
+        journal_bytes: int = 4 * CHECKPOINT_JOURNAL_BYTES,
+    ) -> None:
+        """`analysis` is a connection of its own. `on_failure` is called once, from a thread, with one line.
+
+        `retention` is given the gate and runs in a third thread. `journal_bytes` is where senders are refused: the
+        checkpoint that lets go of journal comes long before.
+        """
+        self.progress = Progress(loader.load_id, loader.positions, loader.on_disk)
+        self._loader = loader
+        self._analysis = analysis
+        self._on_failure = on_failure
+        self._stopping = threading.Event()
+        self._hurry = threading.Event()
+        self._gate = threading.Lock()
+        self.retention = None if retention is None else retention(self._gate)
+        self._checkpoint_bytes = checkpoint_bytes
+        self._journal_bytes = min(CHECKPOINT_JOURNAL_BYTES, journal_bytes // 4)
+        self.analysis_failure = ""
+        self._threads = [
+            threading.Thread(target=self._guarded, args=(run,), name=run.__name__.strip("_"), daemon=True)
+            for run in (self._load, self._analyse, *([self._retain] if self.retention else []))
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, *, hurry: bool = False) -> None:
+        """Asks both to end; `hurry`: without loading what is left. Returns at once."""
+        self._stopping.set()
+        if hurry:
+            self._hurry.set()
+            self.progress.end()
+
+    def join(self) -> None:
+        """Returns when both have ended."""
+        for thread in self._threads:
+            thread.join()
+
+    def _guarded(self, run: Callable[[], None]) -> None:
+        try:
+            run()
+        except Exception as error:
+            log.debug("event=storage_failed", exc_info=True)
+            self._on_failure(f"{type(error).__name__}: {' '.join(str(error).split())}")
+            self._hurry.set()
+            self._stopping.set()
+            self.progress.end()
+
+    def _load(self) -> None:
+        idle_since = time.monotonic()
+        while not self._hurry.is_set():
+            if self._loader.step():
+                self.progress.loaded(self._loader.load_id, self._loader.positions)
+                idle_since = time.monotonic()
+                if (
+                    self._loader.wal_bytes() > self._checkpoint_bytes
+                    or self._loader.uncovered_bytes() > self._journal_bytes
+                ):
+                    self._checkpoint(wait=self._loader.uncovered_bytes() > 2 * CHECKPOINT_JOURNAL_BYTES)
+            elif self._stopping.is_set():
+                break
+            else:
+                if time.monotonic() - idle_since > CHECKPOINT_IDLE_S and self._loader.wal_bytes():
+                    self._checkpoint()
+                    idle_since = time.monotonic()
+                self._stopping.wait(IDLE_S)
+        self.progress.end()
+        for other in self._threads[1:]:
+            other.join()
+        if not self._hurry.is_set():
+            self._checkpoint()
+
+    def _analyse(self) -> None:
+        rest_s = 0.0
+        while not self._hurry.is_set() and (self.progress.wait_for_load(60.0) or not self.progress.ended):
+            if self.progress.load_id > self.progress.analysed:
+                rest_s = self._analyse_or_report()
+                if self.analysis_failure and self.progress.ended:
+                    return
+            # Analysis takes at most half of a core, however small the loads are, and less while journal waits.
+            self._stopping.wait(min(rest_s * (3 if self._loader.behind else 1), LONGEST_REST_S))
+
+    def _retain(self) -> None:
+        assert self.retention is not None
+        self.retention.run(self._stopping)
+
+    def _analyse_or_report(self) -> float:
+        """How long it took. Data or SQL that analysis cannot handle must not stop storing: reported, tried again."""
+        try:
+            took_s = self._analyse_once()
+        except (duckdb.ProgrammingError, duckdb.DataError) as error:
+            if fault_of(error) not in (Fault.DATA, Fault.SQL):
+                raise
+            if not self.analysis_failure:
+                log.error("event=analysis_failed reason=%r", one_line(error))
+            self.analysis_failure = one_line(error)
+            return LONGEST_REST_S
+        self.analysis_failure = ""
+        return took_s
+
+    def _analyse_once(self) -> float:
+        """How long it took, in seconds."""
+        began, newest = time.monotonic(), self.progress.load_id
+        with self._gate:
+            # One run: while loads keep coming there is always another, and a checkpoint must have its turn.
+            traces = analyse(self._analysis, ANALYSED_AT_ONCE, runs=1)
+            load_id = analysed_load(self._analysis, newest)
+        took_s = time.monotonic() - began
+        self.progress.analysed_to(load_id)
+        log.info("event=analysed load=%d traces=%d took_ms=%d", load_id, traces, took_s * 1000)
+        return took_s
+
+    def _checkpoint(self, *, wait: bool = True) -> None:
+        """Without `wait` not while others write: loading goes on, and the next group asks again."""
+        if not self._gate.acquire(blocking=wait):
+            return
+        try:
+            self._loader.checkpoint()
+        finally:
+            self._gate.release()
+        self.progress.loaded(self._loader.load_id, self._loader.positions)

@@ -1,0 +1,97 @@
+"""What `doctor` makes of what it is told: every question has its line, its evidence and its next step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bindtrace.collector.diagnosis import FAIL, OK, WARN, Found, Line, diagnose
+
+NOW = 1_800_000_000 * 10**9
+
+
+def healthy(**changes: Any) -> Found:
+    service = {
+        "service": "orders", "spans": 10, "with_binding": 4, "hops": 20, "orphans": 0, "lag_s": 0.2,
+        "last_received": str(NOW - 10**9),
+    }  # fmt: skip
+    seen = {"service": "orders", "spans": 10, "exposure": "internal"}
+    found = Found(
+        status={"pid": 1, "endpoints": {"grpc": "127.0.0.1:4317"}, "journal_waiting_bytes": 0, "spans": 10},
+        health=[service | changes.pop("service", {})],
+        senders=[],
+        services=[seen],
+        grants=[{"caller": "orders", "callee": "orders"}],
+        findings=[],
+        quarantined=0,
+        set_aside=[],
+        now_unix_nano=NOW,
+        where="http://127.0.0.1:4319",
+    )
+    return found._replace(**changes)
+
+
+def line_of(found: Found, question: str) -> Line:
+    return next(line for line in diagnose(found) if line.question == question)
+
+
+def test_all_is_well_where_all_is_well() -> None:
+    assert {line.state for line in diagnose(healthy())} == {OK}
+
+
+@pytest.mark.parametrize(
+    ("found", "question", "state", "evidence"),
+    [
+        (healthy(health=[]), "are spans arriving", FAIL, "none is stored"),
+        (healthy(status=None), "is a collector running", WARN, "no, this is the file"),
+        (healthy(service={"with_binding": 0}), "do calls carry the binding header", WARN, "only inferred"),
+        (healthy(service={"orphans": 5}), "are parents missing", WARN, "5 of 20 calls name a parent"),
+        (healthy(service={"lag_s": -7200.0}), "are the clocks right", WARN, "orders is 2 h ahead of our clock"),
+        (healthy(service={"last_received": "1"}), "are spans arriving", WARN, "d ago"),
+        (healthy(grants=[], services=[]), "does the manifest match the names seen", WARN, "no manifest"),
+        (
+            healthy(grants=[{"caller": "storefront", "callee": "orders"}]),
+            "does the manifest match the names seen", WARN, "declared and never seen: storefront",
+        ),
+        (
+            healthy(services=[{"service": "stranger", "spans": 1, "exposure": "unknown"}]),
+            "does the manifest match the names seen", WARN, "seen and not declared: stranger",
+        ),
+        (healthy(quarantined=3), "was anything damaged", FAIL, "3 entries are in quarantine"),
+        (
+            healthy(set_aside=[{"files": ["t.duckdb.wal"], "reason": "flipped", "lost_until_unix_nano": ""}]),
+            "was anything damaged", WARN, "nothing is lost",
+        ),
+        (
+            healthy(status={"pid": 1, "endpoints": {"grpc": "0.0.0.0:4317"}}),
+            "who can reach it", WARN, "grpc listens on 0.0.0.0:4317",
+        ),
+        (
+            healthy(status={"pid": 1, "endpoints": {}, "failure": "FATAL Error: fsync failed!"}),
+            "does storing work", FAIL, "fsync failed",
+        ),
+        (
+            healthy(senders=[{"service": "orders", "protocol": "grpc", "rejected": {"bad id": 2}, "refused": {},
+                              "redacted": 0, "quirks": {}}]),
+            "is anything rejected", WARN, "orders (grpc): rejected 2 bad id",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said(found: Found, question: str, state: str, evidence: str) -> None:
+    line = line_of(found, question)
+
+    assert line.state == state
+    assert evidence in line.evidence
+
+
+def test_a_locked_door_may_be_reached() -> None:
+    status = {"pid": 1, "endpoints": {"grpc": "0.0.0.0:4317"}, "secured": ["grpc"]}
+
+    assert "who can reach it" not in {line.question for line in diagnose(healthy(status=status))}
+
+
+def test_every_warning_says_what_to_do() -> None:
+    broken = healthy(status=None, service={"with_binding": 0, "orphans": 5, "lag_s": -7200.0}, quarantined=1)
+
+    assert all(line.next_step for line in diagnose(broken) if line.state != OK)

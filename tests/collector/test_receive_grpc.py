@@ -1,0 +1,117 @@
+"""OTLP over gRPC: what is accepted is in the journal, what is not has its code and a `google.rpc.Status`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import grpc
+import pytest
+from google.rpc.status_pb2 import Status
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2_grpc import MetricsServiceStub
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from receiving import Receivers, export, running_receivers
+
+from bindtrace.collector.journal.segment import Position
+
+EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+
+
+@pytest.fixture(scope="module")
+def receivers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receivers]:
+    with running_receivers(tmp_path_factory.mktemp("grpc") / "journal") as running:
+        yield running
+
+
+@pytest.fixture
+def channel(receivers: Receivers) -> Iterator[grpc.Channel]:
+    options = [("grpc.max_send_message_length", -1)]
+    with grpc.insecure_channel(receivers.grpc, options=options) as channel:
+        yield channel
+
+
+def details(error: grpc.RpcError) -> Status:
+    trailers = dict(error.trailing_metadata())
+    return Status.FromString(trailers["grpc-status-details-bin"])
+
+
+@pytest.mark.parametrize("compression", [grpc.Compression.NoCompression, grpc.Compression.Gzip])
+def test_the_stock_exporter_is_accepted(receivers: Receivers, compression: grpc.Compression) -> None:
+    provider = TracerProvider()
+    exporter = OTLPSpanExporter(endpoint=f"http://{receivers.grpc}", insecure=True, compression=compression)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+
+    with provider.get_tracer("test").start_as_current_span("work") as span:
+        wanted = span.get_span_context().span_id.to_bytes(8, "big")
+    provider.shutdown()
+
+    assert wanted in receivers.stored_span_ids()
+
+
+def test_success_carries_the_journal_position_as_a_trailer(
+    channel: grpc.Channel, receivers: Receivers
+) -> None:
+    span_id = os.urandom(8)
+
+    answer, call = TraceServiceStub(channel).Export.with_call(export(span_id))
+
+    trailers = dict(call.trailing_metadata())
+    assert Position.parse(trailers["bindtrace-position"]).offset > 0
+    assert not answer.HasField("partial_success")
+    assert span_id in receivers.stored_span_ids()
+
+
+def test_an_empty_request_is_success(channel: grpc.Channel) -> None:
+    assert not TraceServiceStub(channel).Export(ExportTraceServiceRequest()).HasField("partial_success")
+
+
+def test_invalid_spans_are_a_partial_success(channel: grpc.Channel) -> None:
+    answer = TraceServiceStub(channel).Export(export(os.urandom(8), b"bad"))
+
+    assert answer.partial_success.rejected_spans == 1
+    assert "span_id" in answer.partial_success.error_message
+
+
+def test_undecodable_bytes_are_invalid_argument_with_a_status(channel: grpc.Channel) -> None:
+    with pytest.raises(grpc.RpcError) as error:
+        channel.unary_unary(EXPORT)(b"\xff\xff\xff")
+
+    assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert details(error.value).code == 3
+    assert "not an OTLP traces request" in error.value.details()
+
+
+def test_other_signals_are_unimplemented_and_told_what_we_take(channel: grpc.Channel) -> None:
+    with pytest.raises(grpc.RpcError) as error:
+        MetricsServiceStub(channel).Export(ExportMetricsServiceRequest())
+
+    assert error.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert "traces are what this collector takes" in error.value.details()
+    assert "traces are what" in details(error.value).message
+
+
+def test_an_unknown_method_is_unimplemented(channel: grpc.Channel) -> None:
+    with pytest.raises(grpc.RpcError) as error:
+        channel.unary_unary("/some.Service/Call")(b"")
+
+    assert error.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_a_message_beyond_the_limit_is_resource_exhausted_without_retry_info(channel: grpc.Channel) -> None:
+    with pytest.raises(grpc.RpcError) as error:
+        channel.unary_unary(EXPORT)(bytes(64 * 1024 * 1024 + 1))
+
+    assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert "google.rpc.retryinfo-bin" not in dict(error.value.trailing_metadata() or ())
+
+
+def test_a_small_message_that_inflates_beyond_the_limit_is_resource_exhausted(channel: grpc.Channel) -> None:
+    with pytest.raises(grpc.RpcError) as error:
+        channel.unary_unary(EXPORT)(bytes(64 * 1024 * 1024 + 1), compression=grpc.Compression.Gzip)
+
+    assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
