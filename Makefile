@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check format lint types campaign bench clean
+.PHONY: help demo test check format lint types campaign bench peers clean
 
 help:
 	@echo 'make demo      a small shop with planted faults, and what bindtrace says of it'
@@ -13,6 +13,7 @@ help:
 	@echo 'make check     format, lint, import contracts, types, tests: what CI runs'
 	@echo 'make campaign  the long tests: kills, faults, floods'
 	@echo 'make bench     speed and memory, as ratios against a baseline of the same run'
+	@echo 'make peers     programs of others that some tests and benchmarks talk to, into a cache folder'
 
 $(READY): pyproject.toml constraints.txt
 	@test -n '$(PYTHON)' || { echo 'error: no Python 3.11 or newer. fix: install one, or make PYTHON=/path/to/python3'; exit 2; }
@@ -49,6 +50,9 @@ campaign: $(READY)
 
 bench: $(READY)
 	@$(BIN)/python tests/bench $(ARGS)
+
+peers: $(READY)
+	@$(BIN)/python -P tests/interop/peers.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist *.egg-info src/*.egg-info

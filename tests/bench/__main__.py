@@ -1,0 +1,46 @@
+"""`python tests/bench [NAME …]`: named measurements of ingest, each printed with the machine it ran on.
+
+Every rate stands beside what `FromString` alone does with the same bytes on one core, measured in the same run.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+
+import analysis  # noqa: E402  the paths above come first
+import ingest_benches as benches  # noqa: E402
+
+QUICK = ("decode", "size", "http", "grpc", "http-one", "grpc-one", "latency", "delay", "overload")
+
+
+def main(names: list[str]) -> int:
+    if names[:1] == ["analysis"]:
+        analysis.main(names[1:])
+        return 0
+    unknown = [name for name in names if name not in benches.BENCHES]
+    if unknown:
+        print(f"error: no bench {unknown[0]!r}. fix: one of {', '.join(benches.BENCHES)}", file=sys.stderr)
+        return 2
+    memory = psutil.virtual_memory().total / 2**30
+    print(
+        f"machine: {os.cpu_count()} cores, {memory:.0f} GiB, {platform.machine()}, Python {platform.python_version()}"
+    )
+    print(f"load average at start: {os.getloadavg()[0]:.1f}")
+    for name in names or QUICK:
+        began = time.monotonic()
+        for line in benches.BENCHES[name]():
+            print(f"{name}: {line}", flush=True)
+        print(f"{name}: took {time.monotonic() - began:.0f} s", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,249 @@
+"""How long analysis and its questions take, at one million stored spans and at ten; sends and receives nothing.
+
+`python tests/bench analysis [SPANS…]`: 8 to 40 spans a trace, 20 services, a quarter of them behind a sidecar, loads
+of 5,000 spans, 278 spans/s of telemetry time, so that the last hour is one million spans whatever is stored. Beside
+each figure stands the plain recursive query that a reader would write over the spans (the baseline of the same run).
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from bindtrace.queries import analyse as analysis
+from bindtrace.queries import sql_files
+from bindtrace.queries.catalog import run_report
+from bindtrace.queries.database import open_database
+from bindtrace.queries.query import Query
+
+Con = duckdb.DuckDBPyConnection
+
+MILLION = 1_000_000
+LOAD = 5_000
+MEAN = 24  # spans a trace
+START = 1_790_000_000 * 10**9
+TRACE_NANO = 86_400_000  # between two traces: one million spans an hour
+PAIRS = 9
+
+_RESOURCES = """
+insert into resources by name
+select md5('r' || i || side)::uuid as resource_id,
+    '{"service.name":"svc' || i || '","side":"' || side || '"}' as attributes,
+    0 as dropped_attributes_count, 1 as load_id, 'svc' || i as service, case when side = 'proxy' then 'envoy' end as sdk
+from range(20) as a(i), (values ('app'), ('proxy')) as b(side)
+"""
+
+# Groups of four spans: a sidecar's server span (or an internal one), the service's server span, one inside, a call.
+_SPANS = """
+insert into spans by name
+with traces as (
+    select t, 8 + (hash(t) % 33)::bigint as size from range($first, $last) as a(t)
+),
+drawn as (
+    select t, k, k // 4 as visit, k % 4 as place, (hash(t * 64 + k // 4) % 20)::bigint as service,
+        (hash(t * 64 + (k // 4 - 1) // 2) % 20)::bigint as caller_service, $start + t * $gap + k * 100000 as start, size
+    from traces, range(40) as b(k)
+    where k < size
+)
+select
+    md5('t' || t)::uuid as trace_id,
+    (t * 64 + k + 1)::ubigint as span_id,
+    case
+        when k = 0 then null
+        when place = 0 then t * 64 + ((visit - 1) // 2) * 4 + 3 + 1
+        else t * 64 + k
+    end::ubigint as parent_span_id,
+    (case when place = 0 then 768 else 256 end)::uinteger as flags,
+    'GET /orders' as name,
+    (case when place = 0 or (place = 1 and service % 4 = 0) then 2 when place = 3 then 3 else 1 end)::utinyint as kind,
+    start::ubigint as start_time_unix_nano,
+    (start + 8000000 - k * 150000)::ubigint as end_time_unix_nano,
+    (case when hash(t * 64 + k) % 200 = 0 then 2 else 0 end)::utinyint as status_code,
+    0 as dropped_attributes_count, 0 as dropped_events_count, 0 as dropped_links_count,
+    md5('r' || service || case when place = 0 and service % 4 = 0 then 'proxy' else 'app' end)::uuid as resource_id,
+    md5('scope')::uuid as instrumentation_scope_id,
+    start::ubigint as received_unix_nano,
+    (1 + (t * $mean) // $load)::ubigint as load_id,
+    case when place <> 2 then 'GET' end as http_method,
+    case when place <> 2 then 200 end::usmallint as http_status,
+    case when place = 3 then 'svc' || (hash(t * 64 + visit * 2 + 1) % 20) || '.internal' end as server_host,
+    case when place <> 2 then '/orders/' || (hash(t) % 97) end as url_path,
+    case when place = 0 and service % 4 = 0 then 'proxy' end as component
+from drawn
+"""
+
+_BASELINE = """
+with recursive own as (
+    select s.trace_id, s.span_id, any_value(s.parent_span_id) as parent_span_id, any_value(r.service) as service,
+        any_value(s.kind = 2 and s.component is null) as serves,
+        any_value(s.end_time_unix_nano - s.start_time_unix_nano) as nano,
+        bool_or(s.status_code = 2) as error
+    from spans as s join resources as r using (resource_id)
+    where s.start_time_unix_nano >= $since
+    group by s.trace_id, s.span_id
+),
+roots as (
+    select o.* from own as o
+    left join own as p on p.trace_id = o.trace_id and p.span_id = o.parent_span_id
+    where p.span_id is null
+),
+walk as (
+    select trace_id, span_id, nano, error, service as path, 0 as depth from roots
+    union all
+    select o.trace_id, o.span_id, o.nano, o.error,
+        case when o.serves then w.path || '>' || o.service else w.path end, w.depth + 1
+    from walk as w
+    join own as o on o.trace_id = w.trace_id and o.parent_span_id = w.span_id
+    where w.depth < 64
+)
+select path, count(*), quantile_cont(nano, 0.5), quantile_cont(nano, 0.95), count(*) filter (error)
+from walk
+group by path
+"""
+
+
+def main(arguments: list[str]) -> None:
+    """Prints one table a size. Each size is generated and measured in a process of its own, for its peak memory."""
+    sizes = [int(one) for one in arguments] or [MILLION]
+    with tempfile.TemporaryDirectory(prefix="bindtrace-bench-") as folder:
+        stored = {size: Path(folder) / f"{size}.duckdb" for size in sizes}
+        for size, path in stored.items():
+            _apart(_generate, path, size)
+            for line in _apart(_measure, path, size):
+                print(line, flush=True)
+        for line in _apart(_incremental, list(stored.items())):
+            print(line, flush=True)
+
+
+def _apart(work: Callable[..., Any], *arguments: Any) -> Any:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(work, arguments)
+
+
+def _open(path: Path) -> Con:
+    con = open_database(path)
+    con.execute("set enable_progress_bar = false")
+    return con
+
+
+def _generate(path: Path, size: int) -> None:
+    con = _open(path)
+    con.execute(_RESOURCES)
+    traces = size // MEAN
+    for first in range(0, traces, 20_000):
+        _draw(con, first, min(first + 20_000, traces))
+    con.execute("checkpoint")
+    con.close()
+
+
+def _draw(con: Con, first: int, last: int) -> None:
+    values = {"first": first, "last": last, "start": START, "gap": TRACE_NANO, "mean": MEAN, "load": LOAD}
+    con.execute(_SPANS, values)
+
+
+def _measure(path: Path, size: int) -> list[str]:
+    con = _open(path)
+    count = _one(con, "select count(*) from spans")
+    lines = [
+        f"{count:,} spans stored, DuckDB {duckdb.__version__}, "
+        f"{_one(con, 'select current_setting($$threads$$)')} threads"
+    ]
+    with _steps() as steps:
+        seconds = _timed(lambda: analysis.rebuild(con))
+    hops = _one(con, "select count(*) from hops")
+    peak = _peak_mib()
+    plain = _timed(lambda: con.execute(_BASELINE, {"since": 0}).fetchall())
+    lines.append(
+        f"  rebuild            {seconds:8.2f} s  {count / seconds:10,.0f} spans/s  {hops:,} hops  peak {peak:,.0f} MiB"
+        f"  plain recursive query {plain:.2f} s ({seconds / plain:.1f} of it)"
+    )
+    lines += [
+        f"    {name:<14} {spent:8.2f} s  {spent / seconds:5.0%}"
+        for name, spent in sorted(steps.items(), key=lambda kv: -kv[1])[:12]
+    ]
+    trace = _one(con, f"select replace(md5('t{size // MEAN // 2}')::uuid::varchar, '-', '')")
+    one = _median(lambda: run_report(con, "chain", Query(filters={"trace_id": trace})))
+    since = int(_one(con, "select max(start_time_unix_nano) from spans")) - 3600 * 10**9
+    hour = _median(lambda: run_report(con, "chains", Query(since_unix_nano=since)))
+    plain = _timed(lambda: con.execute(_BASELINE, {"since": since}).fetchall())
+    lines.append(f"  one chain          {one * 1e3:8.1f} ms")
+    lines.append(f"  chains, last hour  {hour * 1e3:8.1f} ms  plain recursive query {plain * 1e3:,.0f} ms")
+    lines.append(f"  peak memory        {_peak_mib():8,.0f} MiB")
+    con.close()
+    return lines
+
+
+def _incremental(stored: list[tuple[int, Path]]) -> list[str]:
+    """New loads of 5,000 spans, the sizes taking turns, so that a busy machine slows both alike."""
+    open_ = [(size, _open(path)) for size, path in stored]
+    spent: dict[int, list[float]] = defaultdict(list)
+    lines = []
+    for turn in range(PAIRS):
+        for size, con in open_:
+            load = size // LOAD + 2 + turn
+            _draw(con, -(-load * LOAD // MEAN), -(-(load + 1) * LOAD // MEAN))
+            spent[size].append(_timed(lambda con=con: analysis.analyse(con)))  # type: ignore[misc]
+    for size, times in spent.items():
+        lines.append(
+            f"incremental at {size:>11,}: {LOAD:,} new spans in {statistics.median(times) * 1e3:6.0f} ms"
+            f" (median of {PAIRS})"
+        )
+    if len(spent) > 1:
+        small, large = (spent[size] for size in (min(spent), max(spent)))
+        ratio = statistics.median(b / a for a, b in zip(small, large, strict=True))
+        lines.append(f"incremental, ratio of the pairs: {ratio:.2f}")
+    return lines
+
+
+@contextmanager
+def _steps() -> Iterator[dict[str, float]]:
+    """Seconds that each step of the analysis took, its Python part included in the step after it."""
+    spent: dict[str, float] = defaultdict(float)
+    whole = sql_files.ordered
+
+    def watched(name: str) -> Iterator[sql_files.SqlFile]:
+        for step in whole(name):
+            began = time.perf_counter()
+            yield step
+            spent[step.name] += time.perf_counter() - began
+
+    setattr(sql_files, "ordered", watched)  # noqa: B010  the one seam between two steps
+    try:
+        yield spent
+    finally:
+        setattr(sql_files, "ordered", whole)  # noqa: B010
+
+
+def _timed(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def _median(work: Callable[[], object], times: int = 9) -> float:
+    return statistics.median(_timed(work) for _ in range(times))
+
+
+def _one(con: Con, sql: str) -> Any:
+    row = con.execute(sql).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def _peak_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,72 @@
+"""Coverage-guided fuzz of admission and decode: `python fuzz_admission.py SECONDS [CORPUS]`.
+
+Needs `atheris`. The first byte chooses protobuf or JSON; what is admitted must decode to exactly the spans that
+admission counted. A crash, a hang of 5 s or 1 GiB of memory ends it with the input in `crash-…` in the working
+directory: it then becomes a vector in `tests/collector/test_admission_malformed.py`.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import atheris
+from google.protobuf import json_format
+
+with atheris.instrument_imports(include=["bindtrace.collector.otlp", "bindtrace.collector.redact"]):
+    from bindtrace.collector.otlp.admit import Admitted, admit
+    from bindtrace.collector.otlp.rows import to_tables
+    from bindtrace.collector.redact.walk import use_salt
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from admitting import as_journaled, judge
+from otlp_requests import one_span
+
+
+def one(data: bytes) -> None:
+    encoding = "json" if data[:1] and data[0] & 1 else "protobuf"
+    admitted = admit(data[1:], encoding)
+    judge(admitted)
+    if isinstance(admitted, Admitted) and admitted.spans:
+        tables = to_tables([as_journaled(admitted)], 1)
+        assert tables.refused == ()
+        assert tables.spans.num_rows == admitted.spans
+
+
+def seed_corpus(folder: Path) -> None:
+    """Whole requests, so that the fuzzer does not have to find the format."""
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn = [one_span(), one_span(2, http__route="/a", password="correct-horse", port=8080)]
+    with_all = one_span(3)
+    span = with_all.resource_spans[0].scope_spans[0].spans[0]
+    span.events.add(name="e").attributes.add(key="k").value.double_value = 1.5
+    span.links.add(trace_id=b"\1" * 16, span_id=b"\2" * 8)
+    span.attributes.add(key="l").value.kvlist_value.values.add(
+        key="x"
+    ).value.array_value.values.add().bytes_value = b"\0"
+    span.status.message = "Bearer abcdefghijklmnop12345"
+    for number, request in enumerate((*drawn, with_all)):
+        (folder / f"seed-{number}.pb").write_bytes(b"\0" + request.SerializeToString())
+        text = json_format.MessageToJson(request, indent=None)
+        (folder / f"seed-{number}.json").write_bytes(b"\1" + text.encode())
+
+
+def main() -> None:
+    seconds = sys.argv[1] if len(sys.argv) > 1 else "60"
+    corpus = Path(sys.argv[2]) if len(sys.argv) > 2 else Path("corpus")
+    seed_corpus(corpus)
+    use_salt(bytes(16))
+    options = [
+        f"-max_total_time={seconds}",
+        "-timeout=5",
+        "-rss_limit_mb=1024",
+        "-max_len=8192",
+        "-print_final_stats=1",
+    ]
+    atheris.Setup([sys.argv[0], str(corpus), *options], one)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

