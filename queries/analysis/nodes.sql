@@ -13,8 +13,7 @@ with aliases as (
 ),
 here as (
     -- the bounds let DuckDB skip the row groups of all other loads
-    select s.rowid as arrival, s.trace_id, s.span_id, s.kind in (2, 5) as serving, s.resource_id, s.kind, s.name,
-        s.start_time_unix_nano, s.end_time_unix_nano, s.attributes
+    select s.rowid as arrival, s.trace_id, s.span_id
     from spans as s
     semi join touched using (trace_id)
     where s.load_id >= $first_load and s.load_id <= $last_load
@@ -25,20 +24,26 @@ firsts as (
     from here
     group by trace_id, span_id
 ),
-repeated as (
+copied as (
+    -- only of these few is the content read
     select
-        h.trace_id,
-        h.span_id,
-        h.serving,
-        n.service,
-        min(h.arrival) as arrival,
-        count(distinct hash(h.kind, h.name, h.start_time_unix_nano, h.end_time_unix_nano, h.attributes)) > 1 as conflict,
-        row_number() over (partition by h.trace_id, h.span_id order by h.serving, min(h.arrival)) as place,
-        bool_or(not h.serving) over (partition by h.trace_id, h.span_id) as has_client
+        s.rowid as arrival, s.trace_id, s.span_id, s.kind in (2, 5) as serving, n.service,
+        hash(s.kind, s.name, s.start_time_unix_nano, s.end_time_unix_nano, s.attributes) as content
     from here as h
     join firsts as f on f.trace_id = h.trace_id and f.span_id = h.span_id and f.copies > 1
+    join spans as s on s.rowid = h.arrival
     join identities as n using (resource_id)
-    group by h.trace_id, h.span_id, h.serving, n.service
+    where s.load_id >= $first_load and s.load_id <= $last_load
+),
+repeated as (
+    select
+        trace_id, span_id, serving, service,
+        min(arrival) as arrival,
+        count(distinct content) > 1 as conflict,
+        row_number() over (partition by trace_id, span_id order by serving, min(arrival)) as place,
+        bool_or(not serving) over (partition by trace_id, span_id) as has_client
+    from copied
+    group by trace_id, span_id, serving, service
 ),
 kept as (
     select arrival, span_id as node_id, false as conflict, false as shared, null::ubigint as twin_of
