@@ -26,6 +26,9 @@ CHECKPOINT_JOURNAL_BYTES: Final = 96 * 1024 * 1024
 ANALYSED_AT_ONCE: Final = 100_000
 """Spans of one run of the analysis: it holds up checkpoints for about two seconds at most."""
 LONGEST_REST_S: Final = 5.0
+REST: Final = 0.25
+REST_BEHIND: Final = 3.0
+"""How long analysis rests after a run, in lengths of that run."""
 log = logging.getLogger("bindtrace.store")
 
 
@@ -119,8 +122,8 @@ class Work:
                 rest_s = self._analyse_or_report()
                 if self.analysis_failure and self.progress.ended:
                     return
-            # Analysis takes at most half of a core, however small the loads are, and less while journal waits.
-            self._stopping.wait(min(rest_s * (3 if self._loader.behind else 1), LONGEST_REST_S))
+            # Where journal waits, loading comes first; where it does not, what was acknowledged should soon be seen.
+            self._stopping.wait(min(rest_s * (REST_BEHIND if self._loader.behind else REST), LONGEST_REST_S))
 
     def _retain(self) -> None:
         assert self.retention is not None
