@@ -29,7 +29,7 @@ demo: $(READY)
 	@$(BIN)/bindtrace demo $(ARGS)
 
 test: $(READY)
-	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 --dist load $(ARGS)
 
 format: $(READY)
 	@$(BIN)/ruff format .

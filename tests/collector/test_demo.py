@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,9 +24,6 @@ from bindtrace.collector.demo.traffic import Call, missing
 from bindtrace.queries.query import Query
 from bindtrace.queries.source import open_source
 
-pytestmark = pytest.mark.xdist_group(
-    "demo"
-)  # one run of the demo serves all, and two would want the same ports
 BINDTRACE = (sys.executable, "-c", "from bindtrace.propagation.command import main; main()")
 
 
@@ -53,9 +52,24 @@ def _bindtrace(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*BINDTRACE, *arguments], capture_output=True, text=True, timeout=100, check=False)
 
 
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One demo at a time on this machine: two would look for the same free ports at the same moment."""
+    with (Path(tempfile.gettempdir()) / "bindtrace-demo-tests.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture
+def alone() -> Iterator[None]:
+    with _alone():
+        yield
+
+
 def _played(folder: Path, wanted: str) -> Played:
     db, recording = folder / "traces.duckdb", folder / "traces.jsonl"
-    done = _bindtrace("demo", "--once", f"--db={db}", f"--record={recording}", f"--traffic={wanted}")
+    with _alone():
+        done = _bindtrace("demo", "--once", f"--db={db}", f"--record={recording}", f"--traffic={wanted}")
     assert done.returncode == 0, done.stderr
     return Played(db, recording, done.stdout, done.stderr)
 
@@ -223,6 +237,7 @@ def _taken(*ports: int) -> Iterator[None]:
         listener.close()
 
 
+@pytest.mark.usefixtures("alone")
 def test_busy_ports_are_replaced_and_ctrl_c_stops_every_process(tmp_path: Path) -> None:
     with _taken(4317, 4319, 8080, 9101), _staying(tmp_path, until="stays up") as (demo, children, lines):
         os.kill(demo.pid, signal.SIGINT)
@@ -236,6 +251,7 @@ def test_busy_ports_are_replaced_and_ctrl_c_stops_every_process(tmp_path: Path) 
         assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("alone")
 def test_a_killed_demo_leaves_no_process_behind(tmp_path: Path) -> None:
     with _staying(tmp_path, until="sending") as (demo, children, _):
         demo.kill()
