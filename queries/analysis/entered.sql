@@ -32,7 +32,6 @@ select
     e.orphan,
     e.caller_visit,
     e.caller_span_id,
-    e.exit_span_id,
     e.caller_evidence,
     e.via,
     e.edge_span_id,

@@ -4,7 +4,6 @@ create or replace temp table sightings as
 select
     c.*,
     caller.service as caller_service,
-    caller.scope as caller_scope,
     caller.environment as caller_env,
     caller.deployment as caller_deployment,
     entry.service as entry_service,

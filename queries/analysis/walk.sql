@@ -18,7 +18,6 @@ with recursive walk as (
         -- of the visit: who called it
         null::ubigint as caller_visit,
         null::ubigint as caller_span_id,
-        null::ubigint as exit_span_id,
         []::ubigint[] as caller_evidence,
         []::varchar[] as via,
         null::ubigint as edge_span_id,
@@ -50,7 +49,6 @@ with recursive walk as (
             when not c.crosses or c.parent_edge then c.caller_span_id
             else coalesce(c.last_client, c.proxy_client)
         end,
-        case when not c.crosses or c.parent_edge then c.exit_span_id else c.parent_span_id end,
         case
             when not c.crosses then c.caller_evidence
             when c.parent_edge then c.caller_evidence || c.proxies
@@ -96,7 +94,7 @@ with recursive walk as (
         select
             child.trace_id, child.span_id, child.kind, child.service, child.nameless, child.edge, child.proxy,
             child.parent_span_id, w.service as parent_service, w.edge as parent_edge,
-            w.visit, w.caller_visit, w.caller_span_id, w.exit_span_id, w.caller_evidence, w.via, w.edge_span_id,
+            w.visit, w.caller_visit, w.caller_span_id, w.caller_evidence, w.via, w.edge_span_id,
             w.app_kind, w.app_seen, w.first_client, w.last_client, w.proxy_client, w.proxies, w.depth,
             child.service <> w.service
             or child.nameless is distinct from w.nameless
