@@ -5,11 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check format lint types campaign bench peers clean
+.PHONY: help demo test slow check format lint types campaign bench peers clean
 
 help:
 	@echo 'make demo      a small shop with planted faults, and what bindtrace says of it'
-	@echo 'make test      the tests'
+	@echo 'make test      the tests, but for the slow ones'
+	@echo 'make slow      the tests of more than two seconds'
 	@echo 'make check     format, lint, import contracts, types, tests: what CI runs'
 	@echo 'make campaign  the long tests: kills, faults, floods'
 	@echo 'make bench     speed and memory, as ratios against a baseline of the same run'
@@ -29,7 +30,10 @@ demo: $(READY)
 	@$(BIN)/bindtrace demo $(ARGS)
 
 test: $(READY)
-	@$(BIN)/python -m pytest -q -n 2 --dist load $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 --dist load -m 'not slow' $(ARGS)
+
+slow: $(READY)
+	@$(BIN)/python -m pytest -q -n 2 --dist load -m slow $(ARGS)
 
 format: $(READY)
 	@$(BIN)/ruff format .
@@ -43,7 +47,7 @@ lint: $(READY)
 types: $(READY)
 	@$(BIN)/mypy -p bindtrace.propagation -p bindtrace.queries -p bindtrace.collector
 
-check: lint types test
+check: lint types test slow
 
 campaign: $(READY)
 	@$(BIN)/python -m pytest -q tests/campaign $(ARGS)
