@@ -18,10 +18,11 @@ from bindtrace.propagation.vocabulary import GRADES, SEVERITIES
 from bindtrace.queries import render
 from bindtrace.queries.database import open_database
 from bindtrace.queries.explain import explain
-from bindtrace.queries.options import TABLE_FORMATS, data_options
+from bindtrace.queries.options import FINDING_FORMATS, data_options
 from bindtrace.queries.policy import install_policy
 from bindtrace.queries.query import Query
 from bindtrace.queries.rules import FINDING_KEYS, findings
+from bindtrace.queries.sarif import sarif_text
 from bindtrace.queries.source import open_source
 
 Finding = dict[str, Any]
@@ -45,7 +46,7 @@ Finding = dict[str, Any]
     "--no-traffic", is_flag=True, help="Judge the manifests alone: what they declare, not what ran."
 )
 @click.option(
-    "-f", "--format", "form", type=click.Choice(TABLE_FORMATS), default="table", envvar="BINDTRACE_FORMAT",
+    "-f", "--format", "form", type=click.Choice(FINDING_FORMATS), default="table", envvar="BINDTRACE_FORMAT",
     show_default=True, help="How the findings are written.",
 )  # fmt: skip
 @data_options
@@ -78,6 +79,8 @@ def check(
     failing = [finding for finding in found if _fails(finding, fail_on, min_grade)]
     if form == "table" and found:
         render.show(explain(found, option), prose=True)
+    elif form == "sarif":
+        render.out(sarif_text(found, anchor=str(manifests[0]) if manifests else None))
     elif form != "table":
         render.emit("findings", found, form, FINDING_KEYS)
     render.say(_told(found, failing, fail_on, min_grade))

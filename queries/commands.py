@@ -20,7 +20,7 @@ from bindtrace.queries.chain_command import chain
 from bindtrace.queries.chains_command import chains
 from bindtrace.queries.columns import severity_rank, word_style
 from bindtrace.queries.explain import explain
-from bindtrace.queries.options import EDGE_FORMATS, TABLE_FORMATS, Asked, common
+from bindtrace.queries.options import EDGE_FORMATS, FINDING_FORMATS, TABLE_FORMATS, Asked, common
 from bindtrace.queries.source import Row
 from bindtrace.queries.sql_command import sql
 
@@ -86,10 +86,11 @@ def grants(asked: Asked, **filters: str | None) -> None:
 @click.option("--severity", type=click.Choice(SEVERITIES), help="Only findings as bad as this, or worse.")
 @_caller
 @_callee
-@common()
+@common(FINDING_FORMATS)
 def findings(asked: Asked, severity: str | None, **filters: str | None) -> None:
     """What should not have happened, how sure that is, and what to do."""
     from bindtrace.queries.rules import RULES
+    from bindtrace.queries.sarif import sarif_text
 
     if filters["rule"] is not None and filters["rule"] not in RULES:
         raise unknown_name("rule", filters["rule"], list(RULES))
@@ -100,7 +101,13 @@ def findings(asked: Asked, severity: str | None, **filters: str | None) -> None:
         row for row in found if severity is None or severity_rank(row["severity"]) <= severity_rank(severity)
     ]
     write(
-        asked, "findings", kept, people={"table": lambda rows: render.show(explain(rows, option), prose=True)}
+        asked,
+        "findings",
+        kept,
+        people={
+            "table": lambda rows: render.show(explain(rows, option), prose=True),
+            "sarif": lambda rows: render.out(sarif_text(rows)),
+        },
     )
     if not kept:
         render.say(nothing(asked, "findings", {**filters, "severity at least": severity}, where))

@@ -19,6 +19,7 @@ T = TypeVar("T")
 TABLE_FORMATS: Final = ("table", "json", "jsonl", "csv")
 CHAIN_FORMATS: Final = ("tree", *TABLE_FORMATS, "mermaid", "svg", "html")
 EDGE_FORMATS: Final = (*TABLE_FORMATS, "mermaid", "svg")
+FINDING_FORMATS: Final = (*TABLE_FORMATS, "sarif")
 
 
 @dataclass(frozen=True, slots=True)
