@@ -1,25 +1,34 @@
-"""JSON with the line of every object and array, for messages that point. Reads text, never a file."""
+"""Parsed text that knows its lines, for messages that point; and the JSON reader. Reads text, never a file."""
 
 from __future__ import annotations
 
 import json
 from bisect import bisect_right
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from json import scanner
 from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A parsed JSON text. Containers are told apart by identity, so `root` must be kept while lines are asked."""
+    """A parsed text. Containers are told apart by identity, so `root` must be kept while lines are asked.
+
+    `repeated` lists the keys that one mapping has twice, with their lines: the last one counts.
+    """
 
     root: Any
     _lines: dict[int, int]
+    _entries: dict[tuple[int, str | int], int] = field(default_factory=dict)
+    repeated: tuple[tuple[str, int], ...] = ()
 
     def line_of(self, container: object, default: int = 1) -> int:
         """The line (from 1) where an object or array of this document begins; `default` for anything else."""
         return self._lines.get(id(container), default)
+
+    def line_at(self, container: object, entry: str | int) -> int:
+        """The line of one key of an object, or one element of an array, where known; else the container's."""
+        return self._entries.get((id(container), entry), self.line_of(container))
 
 
 class _Decoder(json.JSONDecoder):
