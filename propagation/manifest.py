@@ -8,16 +8,30 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
+
+from bindtrace.propagation.vocabulary import HopKind, Protection
+
+ANY: Final = "*"
+"""As caller or callee of a grant: whoever it is."""
 
 Exposed = Literal["public", "internal"]
 HostRoad = Literal["private", "public"]
 Role = Literal["service", "edge"]
+Action = Literal["allow", "deny", "audit"]
+GrantRoad = Literal["binding", "public"]
+ExposureKind = Literal["route", "domain", "default-domain", "preview", "gateway", "listener"]
+RangeKind = Literal["internal", "public", "egress"]
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """`caller` may call `callee`. `binding` is the platform's own name for it, `environment` None means any."""
+    """`caller` may call `callee`, or with another `action` may not. `environment` None means any.
+
+    `binding` is the platform's own name for it. Of what is empty or None nothing is asked. Paths are regular
+    expressions over the whole path, as in `Exposure`. Where several speak of one call, the platform's own order
+    counts: the lowest `precedence` first, allow and deny as it says.
+    """
 
     platform: str
     scope: str
@@ -25,6 +39,34 @@ class Grant:
     caller: str
     callee: str
     binding: str | None
+    file: str
+    line: int
+    action: Action = "allow"
+    precedence: int = 0
+    kind: HopKind = "call"
+    road: GrantRoad = "binding"
+    """`public`: declared to go by the callee's public name, as between projects."""
+    callee_scope: str | None = None
+    """None: the scope of the caller."""
+    entrypoint: str | None = None
+    methods: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    caller_id: str | None = None
+    """The identity (a SPIFFE ID, a principal) that the caller must prove, as the manifest writes it."""
+    protection: Protection | None = None
+    """The least that the call must be protected by: `tls` or `mtls`."""
+    used_within_days: int | None = None
+    """A grant that is used this seldom is not unused yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Default:
+    """What a platform does with a call that no grant speaks of; `service` None: any callee of the scope."""
+
+    platform: str
+    scope: str
+    service: str | None
+    action: Action
     file: str
     line: int
 
@@ -35,6 +77,7 @@ class Exposure:
 
     `source` is as the manifest writes it, `pattern` the same as a regular expression over the whole path
     (`^…$`, in the common part of Python's `re` and RE2, except where the manifest's own expression leaves it).
+    `host` (as in `Host`) None: any public host of the scope.
     """
 
     platform: str
@@ -44,6 +87,9 @@ class Exposure:
     pattern: str
     file: str
     line: int
+    kind: ExposureKind = "route"
+    host: str | None = None
+    environment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +102,33 @@ class DeclaredService:
     exposure: Exposed | None
     file: str
     line: int
+    environment: str | None = None
+    sensitive: bool = False
+    """Its data makes an undeclared call to it worse."""
+    protection: Protection | None = None
+    """The least that any call to it must be protected by."""
+    outside: bool = False
+    """Runs at its users' (a browser, a mobile app): its traces enter, and are no spoof."""
+    forwarder: bool = False
+    """Sends on the telemetry of others, a collector or gateway: what it sends is claimed."""
+    delegates_for: tuple[str, ...] = ()
+    """Services in whose name it calls."""
+    environments: tuple[str, ...] = ()
+    """Environments beside its own that share it: their calls to it cross no border."""
+    only_through: tuple[str, ...] = ()
+    """One of these services must be on every chain that reaches it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """A name of one platform (a virtual service, a queue) that leads to `service`; grants to it lead there."""
+
+    platform: str
+    scope: str
+    name: str
+    service: str
+    file: str
+    line: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +138,34 @@ class Host:
     host: str
     service: str | None
     road: HostRoad
+    platform: str = ""
+    scope: str = ""
+    environment: str | None = None
+    file: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AddressRange:
+    """Addresses (CIDR) that are `internal` or `public` whatever their class, or by which `service` goes out."""
+
+    cidr: str
+    kind: RangeKind
+    service: str | None
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Calls of a checker (load balancer, uptime, log shipper), which are no service's: all that is said must hold."""
+
+    name: str
+    cidrs: tuple[str, ...]
+    user_agent: str | None
+    paths: tuple[str, ...]
+    file: str
+    line: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +217,11 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """All that one file says. `revision` is the first 16 hex digits of the SHA-256 of its bytes."""
+    """All that one file says. `revision` is the first 16 hex digits of the SHA-256 of its bytes.
+
+    `deployment` is the platform's id of the deployment or version that the file is of, where it says; `max_hops` how
+    long a chain may be.
+    """
 
     file: str
     platform: str
@@ -129,6 +234,12 @@ class Manifest:
     matches: tuple[Match, ...] = ()
     accepted: tuple[Accepted, ...] = ()
     problems: tuple[Problem, ...] = ()
+    defaults: tuple[Default, ...] = ()
+    aliases: tuple[Alias, ...] = ()
+    ranges: tuple[AddressRange, ...] = ()
+    probes: tuple[Probe, ...] = ()
+    deployment: str | None = None
+    max_hops: int | None = None
 
 
 def revision_of(content: bytes) -> str:

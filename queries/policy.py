@@ -4,14 +4,40 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from typing import Final
 
 import duckdb
 
 from bindtrace.propagation.clock import now_unix_nano
-from bindtrace.propagation.manifest import Manifest
+from bindtrace.propagation.manifest import (
+    Accepted,
+    AddressRange,
+    DeclaredService,
+    Default,
+    Exposure,
+    Grant,
+    Host,
+    Manifest,
+    Match,
+    Probe,
+)
 
-_TABLES = ("manifests", "services", "grants", "exposures", "hosts", "service_matches", "exceptions")
+_PARTS: Final[Mapping[str, tuple[str, type, bool]]] = {
+    "services": ("services", DeclaredService, True),
+    "grants": ("grants", Grant, True),
+    "defaults": ("defaults", Default, True),
+    "exposures": ("exposures", Exposure, True),
+    "hosts": ("hosts", Host, False),
+    "address_ranges": ("ranges", AddressRange, False),
+    "probes": ("probes", Probe, False),
+    "service_matches": ("matches", Match, False),
+    "exceptions": ("accepted", Accepted, False),
+}
+"""Table: the part of a manifest it holds, whose fields are its columns, and whether each row has the revision."""
+
+_TABLES: Final = ("manifests", *_PARTS)
 
 
 def install_policy(con: duckdb.DuckDBPyConnection, manifests: Sequence[Manifest]) -> None:
@@ -21,6 +47,10 @@ def install_policy(con: duckdb.DuckDBPyConnection, manifests: Sequence[Manifest]
         for table in _TABLES:
             con.execute(f"delete from {table}")
         con.execute("delete from meta where key = 'scope'")
+        scopes = {manifest.scope for manifest in manifests if manifest.scope}
+        if len(scopes) == 1:
+            # Telemetry that does not say its scope is of the only one there is; of several it may be of any.
+            con.execute("insert into meta values ('scope', ?)", [*scopes])
         for manifest in manifests:
             _install(con, manifest)
         con.execute("commit")
@@ -40,34 +70,15 @@ def policy_digest(con: duckdb.DuckDBPyConnection) -> str:
 
 
 def _install(con: duckdb.DuckDBPyConnection, manifest: Manifest) -> None:
-    origin = (manifest.revision, manifest.platform, manifest.scope)
-    if manifest.scope:
-        con.execute("delete from meta where key = 'scope'")
-        con.execute("insert into meta values ('scope', ?)", [manifest.scope])
-    insert_rows(con, "manifests", [(*origin, manifest.file, now_unix_nano())])
-    insert_rows(
-        con, "services", [(*origin, s.service, s.exposure, s.file, s.line) for s in manifest.services]
-    )
-    insert_rows(
-        con,
-        "grants",
-        [(*origin, g.environment, g.caller, g.callee, g.binding, g.file, g.line) for g in manifest.grants],
-    )
-    insert_rows(
-        con,
-        "exposures",
-        [(*origin, x.service, x.source, x.pattern, x.file, x.line) for x in manifest.exposures],
-    )
-    insert_rows(con, "hosts", [(h.host, h.service, h.road) for h in manifest.hosts])
-    insert_rows(con, "service_matches", [(m.service, m.role, m.attribute, m.value) for m in manifest.matches])
-    insert_rows(
-        con,
-        "exceptions",
-        [
-            (a.rule, a.caller, a.callee, a.reason, a.until_unix_nano, a.file, a.line)
-            for a in manifest.accepted
-        ],
-    )
+    m = manifest
+    read = (m.revision, m.platform, m.scope, m.file, now_unix_nano(), m.deployment, m.max_hops)
+    insert_rows(con, "manifests", [read])
+    for table, (part, kind, revised) in _PARTS.items():
+        names = [field.name for field in fields(kind)]
+        own = (manifest.revision,) if revised else ()
+        rows = [(*own, *(getattr(row, name) for name in names)) for row in getattr(manifest, part)]
+        columns = ", ".join([*(["revision"] if revised else []), *names])
+        insert_rows(con, f"{table} ({columns})", rows)
 
 
 def insert_rows(con: duckdb.DuckDBPyConnection, table: str, rows: Iterable[Sequence[object]]) -> None:

@@ -29,7 +29,7 @@ from bindtrace.propagation.manifest import (
 )
 from bindtrace.propagation.platforms.toml_lines import TomlLines
 
-NAME: Final = "generic"
+NAME: Final = "bindtrace"
 
 _CONTENT = re.compile(r"^\s*(\[(services|edges)\.|\[\[(grants|exceptions)\]\])", re.MULTILINE)
 _WHERE = re.compile(r"at line (\d+), column (\d+)")

@@ -34,6 +34,8 @@ granted as (
         and g.callee = p.callee_service
         and (g.scope = '' or p.scope is null or g.scope = p.scope)
         and (g.environment is null or g.environment = p.callee_env)
+        and g.action <> 'deny'
+        and g.callee_scope is null
     group by all
 )
 select

@@ -7,5 +7,8 @@ create table if not exists exposures (
     source varchar not null,  -- as the manifest writes it
     pattern varchar not null,  -- the same as a regular expression over the whole path
     file varchar not null,
-    line uinteger not null
+    line uinteger not null,
+    kind varchar not null,  -- route, domain, default-domain, preview, gateway, listener
+    host varchar,  -- as in hosts; null: any public host of the scope
+    environment varchar  -- null: any
 );

@@ -2,5 +2,10 @@
 create table if not exists hosts (
     host varchar not null,  -- lower case host or host:port; '*.name' matches any one or more labels
     service varchar,  -- null: the edge itself, which leads to many services
-    road varchar not null  -- private: an internal name; public: a public one
+    road varchar not null,  -- private: an internal name; public: a public one
+    platform varchar not null,  -- '': none
+    scope varchar not null,  -- '': any
+    environment varchar,  -- null: any
+    file varchar not null,
+    line uinteger not null
 );

@@ -204,7 +204,7 @@ def test_a_manifest_is_known_by_its_content_too(folder: Path) -> None:
     (folder / "policy.toml").write_bytes((folder / "bindtrace.toml").read_bytes())
 
     assert read_manifest(folder / "intended.json").platform == "vercel"
-    assert read_manifest(folder / "policy.toml").platform == "generic"
+    assert read_manifest(folder / "policy.toml").platform == "bindtrace"
 
 
 def test_the_revision_is_of_the_files_bytes(folder: Path) -> None:

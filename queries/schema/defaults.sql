@@ -1,0 +1,10 @@
+-- Defaults: what a platform does with a call that no grant speaks of.
+create table if not exists defaults (
+    revision varchar not null,
+    platform varchar not null,
+    scope varchar not null,  -- '': any
+    service varchar,  -- the callee; null: any of the scope
+    action varchar not null,  -- allow, deny, audit
+    file varchar not null,
+    line uinteger not null
+);

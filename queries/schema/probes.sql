@@ -1,0 +1,9 @@
+-- Probes: calls of checkers, which are no service's. All that a row says must hold.
+create table if not exists probes (
+    name varchar not null,
+    cidrs varchar[] not null,
+    user_agent varchar,  -- how it begins
+    paths varchar[] not null,  -- regular expressions over the whole path
+    file varchar not null,
+    line uinteger not null
+);
