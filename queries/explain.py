@@ -36,10 +36,15 @@ def explain(findings: Sequence[Row], option: str = "") -> RenderableType:
 
     `option` is what the commands need to find the same data, as `--url http://127.0.0.1:4319`.
     """
+    return Group(explain_each(findings, option), Text(summary(findings), style="bold"))
+
+
+def explain_each(findings: Sequence[Row], option: str = "") -> RenderableType:
+    """The blocks alone, an empty line after each."""
     blocks: list[RenderableType] = []
     for finding in findings:
         blocks += [_header(finding), *_lines(finding, option), Text("")]
-    return Group(*blocks, Text(summary(findings), style="bold"))
+    return Group(*blocks)
 
 
 def summary(findings: Sequence[Row]) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import httpx
 import uvicorn
 from starlette.types import ASGIApp
@@ -58,12 +59,19 @@ def served(app: ASGIApp) -> Iterator[str]:
 def answering(path: Path) -> Iterator[str]:
     """The address of an API that answers reports about the database at `path`."""
     con = open_database(path)
+    try:
+        with answering_on(con) as url:
+            yield url
+    finally:
+        con.close()
+
+
+@contextlib.contextmanager
+def answering_on(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    """The same of an open database, which may go on growing."""
 
     def run(name: str, query: Query) -> list[dict[str, Any]]:
         return run_report(cursor(con), name, query)
 
-    try:
-        with served(build(run, lambda: {"pid": 1, "endpoints": {}}, lambda position, timeout: True)) as url:
-            yield url
-    finally:
-        con.close()
+    with served(build(run, lambda: {"pid": 1, "endpoints": {}}, lambda position, timeout: True)) as url:
+        yield url
