@@ -51,6 +51,15 @@ ENV: Final = "bindtrace.env"
 DEPLOYMENT: Final = "bindtrace.deployment"
 HOSTS: Final = "bindtrace.hosts"
 
+# --- what a receiver's own validation says (enforcement.md 3.16) -------------------------------------------
+
+AUTHZ_DECISION: Final = "bindtrace.authz.decision"
+AUTHZ_REASON: Final = "bindtrace.authz.reason"
+VERIFIED_CALLER: Final = "bindtrace.caller.id"
+PEER_ID: Final = "bindtrace.peer.id"
+CREDENTIAL_SHA256: Final = "bindtrace.credential.jti_sha256"
+PROOF_SHA256: Final = "bindtrace.pop.sha256"
+
 # --- concepts: what a span column means, and every key that senders spell it with, best first ----------
 
 Form = Literal["text", "first", "integer", "address", "authority", "path", "scheme"]
@@ -121,7 +130,22 @@ SPAN_CONCEPTS: Final[tuple[Concept, ...]] = (
     Concept("resend_count", "integer", ("http.request.resend_count", "http.resend_count")),
     Concept("tls_version", "text", ("tls.protocol.version",)),
     Concept("peer_cert_sha256", "text", ("tls.client.hash.sha256", "bindtrace.peer.cert_sha256")),
-    Concept("peer_id", "text", ("bindtrace.peer.id", "tls.client.spiffe")),
+    # Envoy passes the certificate on as a header; propagation/witnesses.py reads the identity in either spelling.
+    Concept(
+        "peer_id",
+        "first",
+        (
+            PEER_ID,
+            "tls.client.spiffe",
+            "http.request.header.x-forwarded-client-cert",
+            "http.request.header.x_forwarded_client_cert",
+        ),
+    ),
+    Concept("verified_caller", "text", (VERIFIED_CALLER,)),
+    Concept("authz_decision", "text", (AUTHZ_DECISION,)),
+    Concept("authz_reason", "text", (AUTHZ_REASON,)),
+    Concept("credential_sha256", "text", (CREDENTIAL_SHA256,)),
+    Concept("proof_sha256", "text", (PROOF_SHA256,)),
 )
 
 SERVER_PORT_KEYS: Final = {"server.address": "server.port", "net.peer.name": "net.peer.port"}

@@ -62,7 +62,7 @@ select
         when g.through_edge or g.public_name or g.public_address or g.from_outside then 'suspected'
     end as public_confidence,
     case
-        when g.peer_identity is not null then 'mtls'
+        when coalesce(g.peer_id, g.peer_cert_sha256) is not null then 'mtls'
         when g.tls_version is not null or g.url_scheme = 'https' then 'tls'
         when g.url_scheme = 'http' then 'plaintext'
         else 'unknown'

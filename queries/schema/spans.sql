@@ -51,5 +51,10 @@ create table if not exists spans (
     resend_count usmallint,
     tls_version varchar,
     peer_cert_sha256 varchar,
-    peer_id varchar
+    peer_id varchar,
+    verified_caller varchar,
+    authz_decision varchar,
+    authz_reason varchar,
+    credential_sha256 varchar,
+    proof_sha256 varchar
 );
