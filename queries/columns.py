@@ -24,6 +24,8 @@ _STYLES: Final[Mapping[str, str]] = {
     "new": "cyan",
     "slower": "yellow",
     "gone": "dim",
+    "widens": "red",
+    "narrows": "green",
 }
 
 
@@ -94,6 +96,11 @@ def _environments(row: Row) -> str:
     """One name where caller and callee share it or only one is known, `a>b` where the call crosses."""
     both = [cells.visible(name) for name in (row.get("caller_env"), row.get("callee_env")) if name]
     return ">".join(dict.fromkeys(both))
+
+
+def _before_and_after(row: Row) -> str:
+    """What was declared and what is, `internal → public`; one of them where the other is nothing."""
+    return " → ".join(cells.visible(text) for text in (row.get("before"), row.get("after")) if text)
 
 
 _CALLER: Final = Column(
@@ -197,6 +204,17 @@ LAYOUTS: Final[Mapping[str, tuple[Column, ...]]] = {
         _text("CONFIDENCE", "confidence", 4),
         _when("LAST SEEN", "last_seen", 3),
         Column("DECLARED AT", lambda row: cells.place(row.get("source") or {}), gives_way=5),
+    ),
+    "policy-diff": (
+        _word("EFFECT", "effect"),
+        _text("CHANGE", "change"),
+        _text("WHAT", "what"),
+        Column("CALLER", _key("caller"), flexible=24),
+        Column("CALLEE", _key("callee"), flexible=24),
+        _scope(9),
+        _text("ENV", "environment", 7),
+        Column("DECLARED", _before_and_after, flexible=28),
+        Column("AT", cells.place, gives_way=1),
     ),
     "coverage": (
         _text("SERVICE", "service"),

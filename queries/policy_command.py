@@ -1,0 +1,16 @@
+"""`bindtrace policy`: what manifests mean, and what another manifest would mean for the traffic there was."""
+
+from __future__ import annotations
+
+import click
+
+from bindtrace.queries.policy_commands.diff import diff
+
+
+@click.group()
+def policy() -> None:
+    """Test a policy: one call, two manifests, or the traffic that was stored."""
+
+
+for _verb in (diff,):
+    policy.add_command(_verb)

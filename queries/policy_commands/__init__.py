@@ -1,0 +1,1 @@
+"""The verbs of `bindtrace policy`, one module each."""

@@ -1,0 +1,51 @@
+"""`bindtrace policy diff`: what one manifest declares otherwise than another. Judges no traffic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from bindtrace.propagation.manifest_diff import Difference, differences
+from bindtrace.propagation.platforms import read_manifests
+from bindtrace.queries import render
+from bindtrace.queries.options import TABLE_FORMATS
+
+KEYS: Final = Difference._fields
+
+_manifest = click.Path(path_type=Path, exists=True)
+
+
+@click.command()
+@click.argument("old", type=_manifest, metavar="A")
+@click.argument("new", type=_manifest, metavar="B")
+@click.option("--exit-code", is_flag=True, help="Status 1 where B lets more through than A.")
+@click.option("-f", "--format", "form", type=click.Choice(TABLE_FORMATS), default="table", show_default=True,
+              envvar="BINDTRACE_FORMAT", help="How the answer is written.")  # fmt: skip
+@click.pass_context
+def diff(ctx: click.Context, old: Path, new: Path, exit_code: bool, form: str) -> None:
+    """Grants, exposures, services, defaults and exceptions that B declares otherwise than A.
+
+    What lets more through comes first. A line that only moved is no difference.
+    """
+    found = differences(read_manifests([old]), read_manifests([new]))
+    if found or form != "table":
+        render.emit("policy-diff", rows(found), form, KEYS)
+    wider = sum(one.effect == "widens" for one in found)
+    render.say(told(found) if found else f"{new} declares what {old} declares")
+    ctx.exit(1 if exit_code and wider else 0)
+
+
+def rows(found: Sequence[Difference]) -> list[Mapping[str, Any]]:
+    """Ready for JSON: absent is None."""
+    return [one._asdict() | {"scope": one.scope or None} for one in found]
+
+
+def told(found: Sequence[Difference]) -> str:
+    """As `3 differences: 1 let more through, 2 let less through`."""
+    words = {"widens": "let more through", "narrows": "let less through", "neither": "neither more nor less"}
+    counts = {effect: sum(one.effect == effect for one in found) for effect in words}
+    number = f"{len(found)} difference{'' if len(found) == 1 else 's'}"
+    return f"{number}: {', '.join(f'{count} {words[effect]}' for effect, count in counts.items() if count)}"
