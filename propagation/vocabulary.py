@@ -38,7 +38,19 @@ EXTERNAL: Final = "(external)"
 # --- the Service-Binding header ----------------------------------------------------------------------
 
 BINDING_HEADER: Final = "service-binding"
-CREDENTIAL_HEADERS: Final = ("workload-identity-token", "workload-proof-token", "txn-token")
+WIT_HEADER: Final = "workload-identity-token"
+WPT_HEADER: Final = "workload-proof-token"
+TXN_TOKEN_HEADER: Final = "txn-token"  # noqa: S105  a header's name
+CREDENTIAL_HEADERS: Final = (WIT_HEADER, WPT_HEADER, TXN_TOKEN_HEADER)
+CLIENT_CERT_HEADER: Final = "client-cert"
+XFCC_HEADER: Final = "x-forwarded-client-cert"
+FORWARDED_CERT_HEADERS: Final = (CLIENT_CERT_HEADER, XFCC_HEADER)
+EDGE_HEADERS: Final = (
+    *(BINDING_HEADER, *CREDENTIAL_HEADERS, *FORWARDED_CERT_HEADERS),
+    *("client-cert-chain", "l5d-client-id"),
+)
+EDGE_HEADER_PREFIXES: Final = ("ssl-client-", "x-ssl-client-", "x-bindtrace-")
+"""What public listeners take off a request, by canonical name (enforcement.md 3.13)."""
 
 # --- span and resource attributes of ours ------------------------------------------------------------
 
@@ -59,6 +71,36 @@ VERIFIED_CALLER: Final = "bindtrace.caller.id"
 PEER_ID: Final = "bindtrace.peer.id"
 CREDENTIAL_SHA256: Final = "bindtrace.credential.jti_sha256"
 PROOF_SHA256: Final = "bindtrace.pop.sha256"
+AUTHZ_WOULD: Final = "bindtrace.authz.would"
+AUTHZ_MODE: Final = "bindtrace.authz.mode"
+AUTHZ_FAILURE_MODE: Final = "bindtrace.authz.failure_mode"
+AUTHZ_ASSURANCE: Final = "bindtrace.authz.assurance"
+AUTHZ_POSITION: Final = "bindtrace.authz.position"
+AUTHZ_HEADER_FIDELITY: Final = "bindtrace.authz.header_fidelity"
+AUTHZ_HEADERS_MUTATED: Final = "bindtrace.authz.headers_mutated"
+AUTHZ_REPLAY_SCOPE: Final = "bindtrace.authz.replay_scope"
+AUTHZ_REPLAYED: Final = "bindtrace.authz.replayed"
+BINDING_ID: Final = "bindtrace.binding.id"
+BINDING_EPOCH: Final = "bindtrace.binding.epoch"
+POLICY_AGE_S: Final = "bindtrace.policy_age_s"
+BUNDLE_SEQUENCE: Final = "bindtrace.bundle_seq"
+CALLER_DEPLOYMENT: Final = "bindtrace.caller.deployment"
+CALLER_UNVERIFIED: Final = "bindtrace.caller.unverified"
+"""The subject of a token that did not pass: parsed, never verified. Not `CALLER_CLAIMED`, which a header says."""
+TARGET_ID: Final = "bindtrace.target.id"
+PEER_CERT_SHA256: Final = "bindtrace.peer.cert_sha256"
+PEER_VIA: Final = "bindtrace.peer.via"
+CREDENTIAL_KID: Final = "bindtrace.credential.kid"
+CREDENTIAL_AGE_S: Final = "bindtrace.credential.age_s"
+CREDENTIAL_REMAINING_S: Final = "bindtrace.credential.remaining_s"
+CREDENTIAL_EXPOSED: Final = "bindtrace.credential.exposed_on_public_path"
+EDGE_STRIPPED: Final = "bindtrace.edge.stripped"
+EDGE_STRIPPED_SHA256: Final = "bindtrace.edge.stripped_sha256"
+GENERATION: Final = "bindtrace.generation"
+
+Assurance = Literal["none", "bearer", "wpt", "mtls", "mtls+wpt"]
+Position = Literal["boundary", "outermost", "inner", "unknown", "proxy"]
+Mode = Literal["off", "observe", "enforce"]
 
 # --- concepts: what a span column means, and every key that senders spell it with, best first ----------
 
@@ -129,7 +171,7 @@ SPAN_CONCEPTS: Final[tuple[Concept, ...]] = (
     ),
     Concept("resend_count", "integer", ("http.request.resend_count", "http.resend_count")),
     Concept("tls_version", "text", ("tls.protocol.version",)),
-    Concept("peer_cert_sha256", "text", ("tls.client.hash.sha256", "bindtrace.peer.cert_sha256")),
+    Concept("peer_cert_sha256", "text", ("tls.client.hash.sha256", PEER_CERT_SHA256)),
     # Envoy passes the certificate on as a header; propagation/witnesses.py reads the identity in either spelling.
     Concept(
         "peer_id",
@@ -226,6 +268,10 @@ REASONS: Final[dict[str, tuple[str, ...]]] = {
     "system": ("bundle_unavailable", "bundle_stale", "policy_unavailable"),
 }  # fmt: skip
 """By class, in the order of the validation; the enum is closed."""
+
+CLASS_OF_REASON: Final[dict[str, str]] = {
+    reason: name for name, reasons in REASONS.items() for reason in reasons
+}
 
 JUDGED_REASONS: Final = ("declared", "undeclared", "no_manifest", "callee_unknown", "caller_unknown")
 """For calls that no shim judged."""
