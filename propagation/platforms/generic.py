@@ -1,13 +1,11 @@
-"""`bindtrace.toml`: what no platform's manifest says: names in telemetry, hosts, edges, own grants, exceptions.
+"""`bindtrace.toml`: what no platform's manifest says: names in telemetry, hosts, addresses, own grants, exceptions.
 
 A typing mistake here would change judgements silently, so every unknown key is a fatal problem.
 """
 
 from __future__ import annotations
 
-import difflib
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -17,69 +15,29 @@ from typing import Any, Final
 
 from bindtrace.propagation.manifest import (
     Accepted,
+    AddressRange,
     DeclaredService,
     Grant,
     Host,
     HostRoad,
     Manifest,
     Match,
+    Probe,
     Problem,
+    RangeKind,
     Role,
     revision_of,
 )
-from bindtrace.propagation.platforms.toml_lines import TomlLines
+from bindtrace.propagation.platforms import generic_rules, paths
+from bindtrace.propagation.platforms.generic_rules import FILE
+from bindtrace.propagation.platforms.located import Document
+from bindtrace.propagation.platforms.parsing import parse
 
 NAME: Final = "bindtrace"
 
-_CONTENT = re.compile(r"^\s*(\[(services|edges)\.|\[\[(grants|exceptions)\]\])", re.MULTILINE)
-_WHERE = re.compile(r"at line (\d+), column (\d+)")
-_HOST = re.compile(r"(\*\.)?[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?(:[0-9]{1,5})?|\[[0-9a-f:.]+\](:[0-9]{1,5})?")
-
-# What each kind of table may hold: key -> (what it must be, whether it must be there).
-_TEXT, _TEXTS, _TABLE, _TABLES, _WHEN, _EXPOSURE = "text", "texts", "table", "tables", "date", "exposure"
-_SHAPES: Final[Mapping[str, Mapping[str, tuple[str, bool]]]] = {
-    "the file": {
-        "scope": (_TEXT, False),
-        "services": (_TABLE, False),
-        "edges": (_TABLE, False),
-        "grants": (_TABLES, False),
-        "exceptions": (_TABLES, False),
-    },
-    "services": {
-        "match": (_TABLE, False),
-        "hosts": (_TEXTS, False),
-        "public_hosts": (_TEXTS, False),
-        "exposure": (_EXPOSURE, False),
-    },
-    "edges": {"match": (_TABLE, False), "hosts": (_TEXTS, False)},
-    "grants": {
-        "caller": (_TEXT, True),
-        "callee": (_TEXT, True),
-        "binding": (_TEXT, False),
-        "environment": (_TEXT, False),
-    },
-    "exceptions": {
-        "rule": (_TEXT, True),
-        "caller": (_TEXT, False),
-        "callee": (_TEXT, False),
-        "reason": (_TEXT, True),
-        "until": (_WHEN, True),
-    },
-}
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip())
-
-
-_KINDS: Final = {
-    _TEXT: (_is_text, 'text that is not empty: "…"'),
-    _TEXTS: (lambda v: isinstance(v, list) and all(map(_is_text, v)), 'a list of texts: ["…"]'),
-    _TABLE: (lambda v: isinstance(v, dict), "a table"),
-    _TABLES: (lambda v: isinstance(v, list) and all(isinstance(e, dict) for e in v), "tables: [[…]]"),
-    _WHEN: (lambda v: isinstance(v, date), "a date or a time without quotes: 2026-12-31"),
-    _EXPOSURE: (lambda v: v in ("public", "internal"), '"public" or "internal"'),
-}
+_CONTENT = re.compile(
+    r"^\s*(\[(services|edges)\.|\[ranges\]|\[\[(grants|exceptions|probes)\]\])", re.MULTILINE
+)
 
 
 def claims(path: Path, text: str) -> bool:
@@ -90,11 +48,10 @@ def claims(path: Path, text: str) -> bool:
 def read(path: Path, text: str) -> Manifest:
     """All that the file says, its problems included. Never raises for content."""
     file, revision = str(path), revision_of(text.encode())
-    try:
-        root = tomllib.loads(text.removeprefix("\ufeff"))
-    except tomllib.TOMLDecodeError as wrong:
-        return Manifest(file, NAME, "", revision, problems=(_not_toml(file, text, str(wrong)),))
-    reading = _Reading(file, root, TomlLines(text))
+    document = parse(file, text, "toml")
+    if isinstance(document, Problem):
+        return Manifest(file, NAME, "", revision, problems=(document,))
+    reading = _Reading(file, document)
     reading.all()
     return Manifest(
         file,
@@ -106,16 +63,11 @@ def read(path: Path, text: str) -> Manifest:
         hosts=tuple(reading.hosts),
         matches=tuple(reading.matches),
         accepted=tuple(reading.accepted),
+        ranges=tuple(reading.ranges),
+        probes=tuple(reading.probes),
         problems=tuple(reading.problems),
+        max_hops=reading.max_hops,
     )
-
-
-def _not_toml(file: str, text: str, message: str) -> Problem:
-    where = _WHERE.search(message)
-    line, column = (int(where[1]), int(where[2])) if where else (len(text.splitlines()) or 1, None)
-    what = message.split(" (at ")[0]
-    fix = "repair it at that place; texts need quotes, tables [brackets]."
-    return Problem(file, line, "BAD_TOML", f"this is not TOML: {what}.", fix, fatal=True, column=column)
 
 
 @dataclass(slots=True)
@@ -123,103 +75,158 @@ class _Reading:
     """One pass over one file. What is wrong becomes a problem and is left out."""
 
     file: str
-    root: dict[str, Any]
-    lines: TomlLines
+    document: Document
     scope: str = ""
+    max_hops: int | None = None
     services: list[DeclaredService] = field(default_factory=list)
     grants: list[Grant] = field(default_factory=list)
     hosts: list[Host] = field(default_factory=list)
     matches: list[Match] = field(default_factory=list)
     accepted: list[Accepted] = field(default_factory=list)
+    ranges: list[AddressRange] = field(default_factory=list)
+    probes: list[Probe] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
     def all(self) -> None:
-        top = self.checked("the file", self.root, ())
-        self.scope = str(top.get("scope", ""))
-        for name, table in self.tables("services", top):
-            line = self.lines.table("services", name)
-            self.services.append(
-                DeclaredService(NAME, self.scope, name, table.get("exposure"), self.file, line)
-            )
-            self.host("services", name, table, "hosts", name, "private")
-            self.host("services", name, table, "public_hosts", name, "public")
-            self.match("services", name, table, "service")
-        for name, table in self.tables("edges", top):
-            self.host("edges", name, table, "hosts", None, "public")
-            self.match("edges", name, table, "edge")
-        for line, entry in self.entries("grants", top):
-            environment, binding = entry.get("environment"), entry.get("binding")
-            caller, callee = entry["caller"], entry["callee"]
-            self.grants.append(Grant(NAME, self.scope, environment, caller, callee, binding, self.file, line))
-        for line, entry in self.entries("exceptions", top):
-            caller, callee = entry.get("caller"), entry.get("callee")
-            until = until_unix_nano(entry["until"])
-            self.accepted.append(
-                Accepted(entry["rule"], caller, callee, entry["reason"], until, self.file, line)
-            )
+        top = self.checked(FILE, FILE, self.document.root)
+        self.scope, self.max_hops = top.get("scope", ""), top.get("max_hops")
+        for name, table, right in self.tables("services", top):
+            self.service(name, table, right)
+        for name, table, right in self.tables("edges", top):
+            self.add_hosts(table, right, "hosts", None, "public")
+            self.match(f"edges.{name}", name, right, "edge")
+        written = top.get("ranges", {})
+        ranges = self.checked("ranges", "ranges", written)
+        self.add_ranges(written, ranges, "internal", "internal", None)
+        self.add_ranges(written, ranges, "public", "public", None)
+        for table, right in self.entries("grants", top):
+            self.grant(self.document.line_of(table), right)
+        for table, right in self.entries("probes", top):
+            self.probe(table, right)
+        for table, right in self.entries("exceptions", top):
+            at = (self.file, self.document.line_of(table))
+            until = until_unix_nano(right["until"])
+            caller, callee = right.get("caller"), right.get("callee")
+            self.accepted.append(Accepted(right["rule"], caller, callee, right["reason"], until, *at))
 
     def problem(self, line: int, code: str, message: str, fix: str) -> None:
         self.problems.append(Problem(self.file, line, code, f"{message}.", f"{fix}.", fatal=True))
 
-    def tables(self, kind: str, top: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    def checked(self, kind: str, owner: str, table: Mapping[str, Any]) -> dict[str, Any]:
+        """The keys of `table` that are known and right; a problem for each other one."""
+        wrong = set()
+        for key, code, message, fix in generic_rules.faults_of(kind, owner, table):
+            wrong.add(key)
+            line = self.document.line_of(table) if key is None else self.document.line_at(table, key)
+            self.problem(line, code, message, fix)
+        return {key: value for key, value in table.items() if key not in wrong}
+
+    def tables(
+        self, kind: str, top: Mapping[str, Any]
+    ) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+        """Name, table as written, and what of it is right."""
         for name, table in top.get(kind, {}).items():
             if isinstance(table, dict):
-                yield name, self.checked(kind, table, (kind, name))
+                yield name, table, self.checked(kind, f"{kind}.{name}", table)
             else:
-                line = self.lines.key(kind, key=name)
+                line = self.document.line_at(top[kind], name)
                 self.problem(line, "WRONG_TYPE", f"`{kind}.{name}` must be a table", f"write [{kind}.{name}]")
 
-    def entries(self, kind: str, top: Mapping[str, Any]) -> Iterator[tuple[int, dict[str, Any]]]:
-        for index, entry in enumerate(top.get(kind, [])):
-            table = self.checked(kind, entry, (kind,), index)
-            if all(key in table for key, (_, needed) in _SHAPES[kind].items() if needed):
-                yield self.lines.table(kind, index=index), table
+    def entries(self, kind: str, top: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+        """Those that have all that they need: table as written, and what of it is right."""
+        for table in top.get(kind, []):
+            right = self.checked(kind, kind, table)
+            if all(key in right for key, (_, needed) in generic_rules.SHAPES[kind].items() if needed):
+                yield table, right
 
-    def checked(
-        self, kind: str, table: Mapping[str, Any], path: tuple[str, ...], index: int = 0
-    ) -> dict[str, Any]:
-        """The keys of `table` that are known and right; a problem for each other one."""
-        shape, right = _SHAPES[kind], {}
-        owner = ".".join(path) or kind
-        for key, value in table.items():
-            line = self.lines.key(*path, key=key, index=index)
-            if key not in shape:
-                near = difflib.get_close_matches(key, shape, n=1, cutoff=0.5)
-                fix = f"use `{near[0]}`" if near else f"known keys are {', '.join(shape)}"
-                self.problem(line, "UNKNOWN_KEY", f"{owner} has the unknown key `{key}`", fix)
-                continue
-            fits, expected = _KINDS[shape[key][0]]
-            if fits(value):
-                right[key] = value
-            else:
-                message = f"`{key}` of {owner} is {value!r}"
-                self.problem(line, "WRONG_TYPE", message, f"make it {expected}")
-        for key, (_, needed) in shape.items():
-            if needed and key not in table:
-                line = self.lines.table(*path, index=index)
-                self.problem(line, "MISSING_KEY", f"{owner} has no `{key}`", f"add `{key} = …`")
-        return right
+    def service(self, name: str, table: dict[str, Any], right: dict[str, Any]) -> None:
+        self.services.append(
+            DeclaredService(
+                NAME,
+                self.scope,
+                name,
+                right.get("exposure"),
+                self.file,
+                self.document.line_of(table),
+                right.get("environment"),
+                right.get("sensitive", False),
+                right.get("protection"),
+                right.get("outside", False),
+                right.get("forwarder", False),
+                tuple(right.get("delegates_for", ())),
+                tuple(right.get("environments", ())),
+                tuple(right.get("only_through", ())),
+            )
+        )
+        self.add_hosts(table, right, "hosts", name, "private")
+        self.add_hosts(table, right, "public_hosts", name, "public")
+        self.add_ranges(table, right, "egress", "egress", name)
+        self.match(f"services.{name}", name, right, "service")
 
-    def host(
-        self, kind: str, name: str, table: Mapping[str, Any], key: str, service: str | None, road: HostRoad
+    def grant(self, line: int, right: dict[str, Any]) -> None:
+        self.grants.append(
+            Grant(
+                NAME,
+                self.scope,
+                right.get("environment"),
+                right["caller"],
+                right["callee"],
+                right.get("binding"),
+                self.file,
+                line,
+                methods=tuple(right.get("methods", ())),
+                paths=tuple(map(paths.from_stars, right.get("paths", ()))),
+                protection=right.get("protection"),
+                used_within_days=right.get("used_within_days"),
+            )
+        )
+
+    def probe(self, table: dict[str, Any], right: dict[str, Any]) -> None:
+        line = self.document.line_of(table)
+        if not right.get("addresses") and not right.get("paths"):
+            fix = "add `addresses`, or the `paths` that it asks for: anybody can send a user agent"
+            self.problem(line, "WEAK_PROBE", f'the probe "{right["name"]}" could be anybody\'s call', fix)
+            return
+        cidrs = tuple(cidr for cidr, _ in self.cidrs(table, right, "addresses"))
+        asked = tuple(map(paths.from_stars, right.get("paths", ())))
+        self.probes.append(Probe(right["name"], cidrs, right.get("user_agent"), asked, self.file, line))
+
+    def add_hosts(
+        self, table: dict[str, Any], right: dict[str, Any], key: str, service: str | None, road: HostRoad
     ) -> None:
-        for written in table.get(key, []):
-            host = written.strip().lower()
-            if _HOST.fullmatch(host):
-                self.hosts.append(Host(host, service, road))
+        for nth, written in enumerate(right.get(key, [])):
+            line = self.document.line_at(table[key], nth)
+            if (host := generic_rules.host_of(written)) is not None:
+                self.hosts.append(Host(host, service, road, NAME, self.scope, None, self.file, line))
             else:
-                line = self.lines.key(kind, name, key=key)
                 fix = "write host, host:port or *.name, without scheme and path"
                 self.problem(line, "BAD_HOST", f'"{written}" is not a host name', fix)
 
-    def match(self, kind: str, name: str, table: Mapping[str, Any], role: Role) -> None:
-        for attribute, value in table.get("match", {}).items():
-            if _is_text(value):
+    def add_ranges(
+        self, table: dict[str, Any], right: dict[str, Any], key: str, kind: RangeKind, service: str | None
+    ) -> None:
+        self.ranges.extend(
+            AddressRange(cidr, kind, service, self.file, line) for cidr, line in self.cidrs(table, right, key)
+        )
+
+    def cidrs(self, table: dict[str, Any], right: dict[str, Any], key: str) -> Iterator[tuple[str, int]]:
+        for nth, written in enumerate(right.get(key, [])):
+            line = self.document.line_at(table[key], nth)
+            if (cidr := generic_rules.cidr_of(written)) is not None:
+                yield cidr, line
+            else:
+                fix = 'write an address or a network, as "10.0.0.0/8"'
+                self.problem(line, "BAD_ADDRESS", f'"{written}" is not an address', fix)
+
+    def match(self, owner: str, name: str, right: dict[str, Any], role: Role) -> None:
+        table = right.get("match", {})
+        for attribute, value in table.items():
+            if generic_rules.is_text(value):
                 self.matches.append(Match(name, role, attribute, value))
             else:
-                line = self.lines.key(kind, name, key="match")
+                line = self.document.line_at(table, attribute)
                 fix = 'write match = { "service.name" = "…" }; a dotted name needs quotes'
-                self.problem(line, "WRONG_TYPE", f"`{attribute}` of {kind}.{name}.match is {value!r}", fix)
+                self.problem(line, "WRONG_TYPE", f"`{attribute}` of {owner}.match is {value!r}", fix)
 
 
 def until_unix_nano(until: date) -> int:

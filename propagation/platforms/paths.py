@@ -52,6 +52,12 @@ def from_prefix(prefix: str) -> PathPattern:
     return PathPattern("^" + re.escape(prefix.rstrip("/")) + "(?:/.*)?$", False)
 
 
+def from_stars(path: str) -> str:
+    """A path where `*` stands for one segment and `**` for any number of them, also none."""
+    words = {"**": ".*", "*": "[^/]*"}
+    return "^" + "".join(words.get(part, re.escape(part)) for part in re.split(r"(\*\*|\*)", path)) + "$"
+
+
 def _checked(regex: str) -> PathPattern:
     # JavaScript writes named groups without the P; a plain group matches the same.
     plain = re.sub(r"\(\?<[A-Za-z_]\w*>", "(", regex)

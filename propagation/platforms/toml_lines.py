@@ -1,61 +1,155 @@
-"""Where a TOML file says what: lines of tables and keys, which `tomllib` does not tell. Reads text only.
+"""TOML with the line of every table, key and element, which `tomllib` does not tell. Reads text, never a file.
 
-A search, not a parser: it knows table headers and `key =` lines, and names the nearest place for the rest.
+`tomllib` parses and refuses; what it accepted is then walked along its own result, which is why the walk is short.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
+import tomllib
+from typing import Any, Final
 
-_HEADER: Final = re.compile(r"\s*\[(\[)?(?P<path>[^\[\]]+)\](?(1)\])\s*(?:#.*)?$")
-_KEY: Final = re.compile(r"\s*(?P<path>[^=#\[\]{}]+?)\s*=")
-_PART: Final = re.compile(r'"((?:[^"\\]|\\.)*)"|\'([^\']*)\'|([A-Za-z0-9_-]+)')
+from bindtrace.propagation.platforms.located import Document, Lines
 
-Path = tuple[str, ...]
-
-
-class _Entry(NamedTuple):
-    """One header or key line: the table's path, which of an array's elements, the key (None: the header)."""
-
-    path: Path
-    nth: int
-    key: Path | None
-    line: int
+_SPACE: Final = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
+_STRING: Final = re.compile(
+    r'"""(?:[^\\]|\\.)*?"{3,5}(?!")|\'\'\'.*?\'{3,5}(?!\')|"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'', re.DOTALL
+)
+_BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
+_PLAIN: Final = re.compile(r"[^,\]}\n#]+")
+_WHERE: Final = re.compile(r" \(at line (\d+), column (\d+)\)")
 
 
-class TomlLines:
-    """The lines of one TOML text."""
+class TomlError(ValueError):
+    """A text that is not TOML; `line` and `column` from 1."""
+
+    def __init__(self, message: str, line: int, column: int | None = None) -> None:
+        super().__init__(message)
+        self.message, self.line, self.column = message, line, column
+
+
+def load(text: str) -> Document:
+    """Parses `text`. Raises TomlError, also for nesting deeper than Python can follow."""
+    # As tomllib does, so that offsets agree.
+    text = text.replace("\r\n", "\n")
+    try:
+        root = tomllib.loads(text)
+        walk = _Walk(text)
+        walk.file(root)
+    except tomllib.TOMLDecodeError as wrong:
+        where = _WHERE.search(str(wrong))
+        line, column = (int(where[1]), int(where[2])) if where else (len(text.splitlines()) or 1, None)
+        raise TomlError(str(wrong).split(" (at ")[0], line, column) from None
+    except RecursionError:
+        raise TomlError("it nests too deep", 1) from None
+    return Document(root, walk.lines, walk.entries)
+
+
+class _Walk:
+    """One pass over an accepted text."""
 
     def __init__(self, text: str) -> None:
-        self._entries: list[_Entry] = []
-        seen: dict[Path, int] = {}
-        path: Path = ()
-        for number, content in enumerate(text.splitlines(), 1):
-            if header := _HEADER.match(content):
-                path = _parts(header["path"])
-                seen[path] = seen.get(path, -1) + 1
-                self._entries.append(_Entry(path, seen[path], None, number))
-            elif key := _KEY.match(content):
-                self._entries.append(_Entry(path, seen.get(path, 0), _parts(key["path"]), number))
+        self.lines: dict[int, int] = {}
+        self.entries: dict[tuple[int, str | int], int] = {}
+        self._text, self._at, self._where = text, 0, Lines(text)
+        self._element: dict[int, int] = {}
 
-    def table(self, *path: str, index: int = 0) -> int:
-        """Line of `[path]`, or of the `index`th `[[path]]`; of the first mention of it otherwise; 1 at last."""
-        for entry in self._entries:
-            if entry.path == path and entry.nth == index and entry.key is None:
-                return entry.line
-        return next((e.line for e in self._entries if (e.path + (e.key or ()))[: len(path)] == path), 1)
+    def file(self, root: dict[str, Any]) -> None:
+        self.lines[id(root)] = 1
+        table = root
+        while self._skip() < len(self._text):
+            if self._text[self._at] == "[":
+                table = self._header(root)
+            else:
+                self._pair(table)
 
-    def key(self, *path: str, key: str, index: int = 0) -> int:
-        """Line of `key` in that table; the table's own line where the key stands in an inline one."""
-        for entry in self._entries:
-            if entry.nth == index and entry.key and entry.path + entry.key[:1] == (*path, key):
-                return entry.line
-        # A sub-table header, [services.x.match], or a dotted key at a higher level.
-        below = (*path, key)
-        deeper = (e.line for e in self._entries if (e.path + (e.key or ()))[: len(below)] == below)
-        return next(deeper, self.table(*path, index=index))
+    def _skip(self) -> int:
+        found = _SPACE.match(self._text, self._at)
+        self._at = found.end() if found else self._at
+        return self._at
 
+    def _line(self) -> int:
+        return self._where.at(self._at)
 
-def _parts(text: str) -> Path:
-    return tuple(next(group for group in found if group or not any(found)) for found in _PART.findall(text))
+    def _header(self, root: dict[str, Any]) -> dict[str, Any]:
+        line, doubled = self._line(), self._text.startswith("[[", self._at)
+        self._at += 2 if doubled else 1
+        *above, last = self._path()
+        self._skip()
+        self._at += 2 if doubled else 1
+        table = self._down(root, above, line)
+        self._note(table, last, line)
+        below = table[last]
+        if doubled:
+            index = self._element[id(below)] = self._element.get(id(below), -1) + 1
+            self.entries[id(below), index] = line
+            below = below[index]
+        # The header of a table counts, not that of a table below it that came first.
+        self.lines[id(below)] = line
+        result: dict[str, Any] = below
+        return result
+
+    def _down(self, table: dict[str, Any], path: list[str], line: int) -> dict[str, Any]:
+        for part in path:
+            self._note(table, part, line)
+            below = table[part]
+            table = below[self._element[id(below)]] if isinstance(below, list) else below
+        return table
+
+    def _note(self, container: Any, entry: str, line: int) -> None:
+        self.entries.setdefault((id(container), entry), line)
+        if isinstance(container[entry], dict | list):
+            self.lines.setdefault(id(container[entry]), line)
+
+    def _path(self) -> list[str]:
+        parts: list[str] = []
+        while True:
+            self._skip()
+            if found := _BARE_KEY.match(self._text, self._at):
+                part = found[0]
+            else:
+                found = _STRING.match(self._text, self._at)
+                assert found is not None  # tomllib read a key here
+                (part,) = tomllib.loads(f"{found[0]} = 0")
+            parts.append(part)
+            self._at = found.end()
+            self._skip()
+            if self._text[self._at] != ".":
+                return parts
+            self._at += 1
+
+    def _pair(self, table: dict[str, Any]) -> None:
+        line = self._line()
+        *above, last = self._path()
+        self._at += 1  # =
+        table = self._down(table, above, line)
+        self._note(table, last, line)
+        self._value(table[last])
+
+    def _value(self, value: Any) -> None:
+        self._skip()
+        opening = self._text[self._at]
+        if opening == "[":
+            self.lines[id(value)] = self._line()
+            self._inside("]", lambda nth: self._item(value, nth))
+        elif opening == "{":
+            self.lines[id(value)] = self._line()
+            self._inside("}", lambda _: self._pair(value))
+        else:
+            found = _STRING.match(self._text, self._at) or _PLAIN.match(self._text, self._at)
+            assert found is not None  # tomllib read a value here
+            self._at = found.end()
+
+    def _item(self, array: list[Any], nth: int) -> None:
+        self.entries[id(array), nth] = self._line()
+        self._value(array[nth])
+
+    def _inside(self, closing: str, step: Any) -> None:
+        self._at += 1
+        nth = 0
+        while self._skip() < len(self._text) and self._text[self._at] != closing:
+            step(nth)
+            nth += 1
+            if self._text[self._skip()] == ",":
+                self._at += 1
+        self._at += 1

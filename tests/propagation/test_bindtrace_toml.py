@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -88,6 +89,80 @@ def test_everything_is_read_with_its_line() -> None:
     )
 
 
+FACTS = """\
+max_hops = 6
+
+[services.ledger]
+environment = "production"
+environments = ["preview"]
+sensitive = true
+protection = "mtls"
+only_through = ["checkout"]
+egress = ["203.0.113.7", "2001:db8::1"]
+
+[services.gateway]
+delegates_for = ["web"]
+forwarder = true
+
+[services.app]
+outside = true
+
+[ranges]
+internal = ["198.51.100.0/24"]
+public = [
+  "10.9.0.0/16",
+]
+
+[[grants]]
+caller = "*"
+callee = "ledger"
+methods = ["GET", "PUT"]
+paths = ["/accounts/*", "/v1/**"]
+protection = "tls"
+used_within_days = 90
+
+[[probes]]
+name = "load balancer"
+addresses = ["10.0.0.1/32"]
+user_agent = "ELB-HealthChecker/"
+paths = ["/ping"]
+"""
+
+
+def test_facts_of_services_addresses_and_probes_are_read() -> None:
+    manifest = read(FACTS)
+
+    assert manifest.problems == ()
+    assert manifest.max_hops == 6
+    ledger, gateway, app = manifest.services
+    assert (ledger.environment, ledger.environments, ledger.sensitive, ledger.protection) == (
+        "production", ("preview",), True, "mtls",
+    )  # fmt: skip
+    assert (ledger.only_through, ledger.outside, ledger.forwarder) == (("checkout",), False, False)
+    assert (gateway.delegates_for, gateway.forwarder, app.outside) == (("web",), True, True)
+    assert [(r.cidr, r.kind, r.service, r.line) for r in manifest.ranges] == [
+        ("203.0.113.7/32", "egress", "ledger", 9),
+        ("2001:db8::1/128", "egress", "ledger", 9),
+        ("198.51.100.0/24", "internal", None, 19),
+        ("10.9.0.0/16", "public", None, 21),
+    ]
+    (probe,) = manifest.probes
+    assert (probe.name, probe.cidrs, probe.user_agent, probe.paths, probe.line) == (
+        "load balancer", ("10.0.0.1/32",), "ELB-HealthChecker/", ("^/ping$",), 32,
+    )  # fmt: skip
+
+
+def test_a_grants_paths_are_whole_paths_with_stars_for_one_segment_or_any() -> None:
+    (grant,) = read(FACTS).grants
+    one, any_ = (re.compile(path) for path in grant.paths)
+
+    assert (grant.caller, grant.methods, grant.protection, grant.used_within_days) == (
+        "*", ("GET", "PUT"), "tls", 90,
+    )  # fmt: skip
+    assert [bool(one.match(path)) for path in ("/accounts/7", "/accounts/7/x", "/accounts")] == [1, 0, 0]
+    assert [bool(any_.match(path)) for path in ("/v1/", "/v1/a/b", "/v2/a")] == [1, 1, 0]
+
+
 def test_a_date_lasts_to_the_end_of_its_day_in_utc() -> None:
     assert read(WHOLE).accepted[0].until_unix_nano == nano(2027, 1, 1)
 
@@ -114,6 +189,19 @@ def test_a_time_is_exact_and_utc_where_it_says_no_zone(until: str) -> None:
         ("until = 2026-12-31", "", 26, "MISSING_KEY", "until"),
         ('reason = "moves to the binding with release 12"', 'reason = ""', 29, "WRONG_TYPE", "text"),
         ('"ledger.example.com"', '"https://ledger.example.com/x"', 6, "BAD_HOST", "without scheme"),
+        ('callee = "b"', 'callee = "b"\nmethods = ["get"]', 19, "WRONG_TYPE", "capitals"),
+        ('callee = "b"', 'callee = "b"\npaths = ["v1/*"]', 19, "WRONG_TYPE", "begin with /"),
+        ('callee = "b"', 'callee = "b"\nprotection = "plain"', 19, "WRONG_TYPE", '"tls" or "mtls"'),
+        ('scope = "shop"', 'max_hops = 0\nscope = "shop"', 1, "WRONG_TYPE", "above 0"),
+        ('exposure = "internal"', 'sensitive = "yes"', 7, "WRONG_TYPE", "true or false"),
+        ('exposure = "internal"', 'egress = ["203.0.113.300"]', 7, "BAD_ADDRESS", "network"),
+        (
+            "[[exceptions]]",
+            '[[probes]]\nname = "lb"\nuser_agent = "ELB/"\n[[exceptions]]',
+            26,
+            "WEAK_PROBE",
+            "paths",
+        ),
         ('match = { "service.name" = "edge" }', "match.service.name = 'edge'", 13, "WRONG_TYPE", "quotes"),
     ],
 )

@@ -1,0 +1,37 @@
+"""A manifest's text parsed by its form, or the one problem that says why it cannot be. Reads text, never a file."""
+
+from __future__ import annotations
+
+import json
+from typing import Final, Literal
+
+from bindtrace.propagation.manifest import Problem
+from bindtrace.propagation.platforms import located, toml_lines
+from bindtrace.propagation.platforms.located import Document
+
+Form = Literal["json", "jsonc", "toml"]
+
+FORMS: Final[dict[str, Form]] = {".json": "json", ".jsonc": "jsonc", ".toml": "toml"}
+"""By a file name's ending."""
+
+_FIXES: Final = {
+    "json": "repair it at that place; JSON has no comments and no trailing commas.",
+    "jsonc": "repair it at that place; names and texts need double quotes.",
+    "toml": "repair it at that place; texts need quotes, tables [brackets].",
+}
+
+
+def parse(file: str, text: str, form: Form) -> Document | Problem:
+    """The document with its lines, or a fatal problem with line and column. Never raises for content."""
+    text = text.removeprefix("\ufeff")
+    code, fix = f"BAD_{'JSON' if form != 'toml' else 'TOML'}", _FIXES[form]
+    try:
+        if form == "toml":
+            return toml_lines.load(text)
+        return located.load(text) if form == "json" else located.load_with_comments(text)
+    except toml_lines.TomlError as wrong:
+        message = f"this is not TOML: {wrong.message}."
+        return Problem(file, wrong.line, code, message, fix, fatal=True, column=wrong.column)
+    except json.JSONDecodeError as wrong:
+        message = f"this is not JSON: {wrong.msg.replace('Expecting', 'expected', 1)}."
+        return Problem(file, wrong.lineno, code, message, fix, fatal=True, column=wrong.colno)
