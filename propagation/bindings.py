@@ -18,7 +18,7 @@ from bindtrace.propagation import environment
 BINDINGS_VARIABLE: Final = "BINDTRACE_BINDINGS"
 _PORTS: Final = {"http": 80, "https": 443}
 # The first four are of platforms and tools; the others are shipped to browsers, so they hold public addresses.
-_NEVER_BINDINGS: Final = (
+NEVER_BINDINGS: Final = (
     "BINDTRACE_",
     "OTEL_",
     "VERCEL_",
@@ -96,9 +96,7 @@ def _named(variables: Mapping[str, str]) -> dict[str, str | None]:
     if listed:
         pairs = (entry.partition("=") for entry in listed.split(","))
         return {name.strip(): callee.strip() or None for name, _, callee in pairs if name.strip()}
-    return {
-        name: None for name in variables if name.endswith("_URL") and not name.startswith(_NEVER_BINDINGS)
-    }
+    return {name: None for name in variables if name.endswith("_URL") and not name.startswith(NEVER_BINDINGS)}
 
 
 def _address(url: str) -> _Address | None:

@@ -12,8 +12,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-def certificate(name: str, issuer: tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None, folder: Path):  # type: ignore[no-untyped-def]
-    """A certificate for 127.0.0.1, written as NAME.pem and NAME.key; without an issuer an authority."""
+def certificate(  # type: ignore[no-untyped-def]
+    name: str,
+    issuer: tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None,
+    folder: Path,
+    dns: tuple[str, ...] = (),
+):
+    """A certificate for 127.0.0.1 and these names, written as NAME.pem and NAME.key; without an issuer an authority."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.datetime.now(datetime.UTC)
@@ -31,6 +36,7 @@ def certificate(name: str, issuer: tuple[x509.Certificate, ec.EllipticCurvePriva
                 [
                     x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
                     x509.UniformResourceIdentifier(f"spiffe://shop/{name}"),
+                    *(x509.DNSName(other) for other in dns),
                 ]
             ),
             critical=False,

@@ -11,9 +11,12 @@ from typing import Any
 
 import duckdb
 
+from bindtrace.propagation.vocabulary import RESOURCE_CONCEPTS
+
 INTERNAL, SERVER, CLIENT, PRODUCER, CONSUMER = 1, 2, 3, 4, 5
 SECOND = 1_000_000_000
 NOON = 1_790_000_000 * SECOND
+HOST_KEYS = next(concept.keys for concept in RESOURCE_CONCEPTS if concept.column == "hosts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,7 @@ def _resource(con: duckdb.DuckDBPyConnection, one: S, load_id: int) -> uuid.UUID
                 "load_id": load_id,
                 "service": one.service,
                 **{column: one.resource.get(key) for column, key in known.items()},
+                "hosts": next((one.resource[key] for key in HOST_KEYS if key in one.resource), None),
             },
         )
     return name

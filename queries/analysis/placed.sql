@@ -1,5 +1,5 @@
 -- Placed: every call with its caller and callee by name, and the classes of the hosts that it went by.
--- reads: sightings, nodes, hosts, host_classes, services, resources
+-- reads: sightings, nodes, known_hosts, host_classes, services, resources
 create or replace temp table placed as
 with known as (
     select distinct service from nodes
@@ -9,11 +9,19 @@ with known as (
     select coalesce(service, '') from resources
 ),
 named_hosts as (
-    -- what is known of each host that was called: exact before wildcard, internal before public
-    select c.host, arg_min(h.service, h.place) as service, arg_min(h.road, h.place) as road
+    -- what is known of each host that was called: exact before wildcard, internal before public, a platform's domain last
+    select
+        c.host,
+        arg_min(h.service, h.place) as service,
+        arg_min(h.road, h.place) as road,
+        arg_min(h.platform_domain, h.place) as platform_domain
     from host_classes as c
     join (
-        select *, starts_with(host, '*') as wild, (starts_with(host, '*'), road = 'public') as place from hosts
+        select
+            *,
+            starts_with(host, '*') as wild,
+            (platform_domain, starts_with(host, '*'), road = 'public') as place
+        from known_hosts
     ) as h
         on h.host in (c.host, c.bare)
         or (h.wild and (ends_with(c.bare, substr(h.host, 2)) or ends_with(c.host, substr(h.host, 2))))
@@ -21,7 +29,8 @@ named_hosts as (
 )
 select
     s.*,
-    used.road as name_road,
+    -- a platform may give bindings a name under its own domain: the caller's stamp knows better
+    case when not (used.platform_domain and s.binding_name is not null) then used.road end as name_road,
     used_class.class as used_class,
     peer_class.class as peer_class,
     target_class.class as target_class,
