@@ -1,7 +1,8 @@
 """Readers of manifests, one module per platform. A new platform is one module and one entry of `PLATFORMS`.
 
-A platform's module offers `NAME`, `claims(path, text) -> bool` (is this file its own?) and
-`read(path, text) -> Manifest`, which never raises for content: what is wrong is in the manifest's problems.
+A platform's module offers `NAME`; `NAMES`, the endings of file names that are its own; `READS`, what it reads in words;
+`claims(path, text) -> bool`, whether a file with any other name is its own; and `read(path, text) -> Manifest`, which
+never raises for content: what is wrong is in the manifest's problems.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from bindtrace.propagation.errors import Refusal
 from bindtrace.propagation.manifest import Manifest, Problem
@@ -22,13 +23,19 @@ class Platform(Protocol):
     @property
     def NAME(self) -> str: ...  # noqa: N802  # a module's constant
 
+    @property
+    def NAMES(self) -> tuple[str, ...]: ...  # noqa: N802  # a module's constant
+
+    @property
+    def READS(self) -> str: ...  # noqa: N802  # a module's constant
+
     def claims(self, path: Path, text: str) -> bool: ...
 
     def read(self, path: Path, text: str) -> Manifest: ...
 
 
-PLATFORMS: Final[tuple[Platform, ...]] = (generic, vercel)
-"""Asked in this order; the first that claims a file reads it."""
+PLATFORMS: Final[tuple[Platform, ...]] = (vercel, generic)
+"""Asked in this order, by file name and then by content; the first that claims a file reads it."""
 
 MAX_BYTES: Final = 16 * 1024 * 1024
 
@@ -36,13 +43,18 @@ MAX_BYTES: Final = 16 * 1024 * 1024
 def read_manifest(path: Path) -> Manifest:
     """What one file says, problems included. Raises Refusal where it cannot be read or no platform knows it."""
     text = _text_of(path)
-    for platform in PLATFORMS:
-        if platform.claims(path, text):
-            return platform.read(path, text)
-    raise Refusal(
-        f"{path} is not a manifest that bindtrace knows",
-        fix="name a vercel.json or a bindtrace.toml (a vercel.ts or vercel.toml: as the JSON it compiles to).",
-    )
+    if (platform := _platform_of(path, text)) is None:
+        known = ", ".join(platform.READS for platform in PLATFORMS)
+        # Of programs (vercel.ts) only what they come to can be read.
+        fix = f"name one of {known}; of a manifest that is a program, the JSON it comes to (.vercel/vercel.json)."
+        raise Refusal(f"{path} is not a manifest that bindtrace knows", fix=fix)
+    return platform.read(path, text)
+
+
+def _platform_of(path: Path, text: str) -> Platform | None:
+    by_name = (platform for platform in PLATFORMS if path.name.endswith(platform.NAMES))
+    by_content = (platform for platform in PLATFORMS if platform.claims(path, text))
+    return next(by_name, None) or next(by_content, None)
 
 
 def read_manifests(paths: Iterable[Path]) -> tuple[Manifest, ...]:
@@ -75,13 +87,11 @@ def scoped(manifests: Iterable[Manifest]) -> tuple[Manifest, ...]:
 
 
 def _in_scope(manifest: Manifest, scope: str) -> Manifest:
-    return replace(
-        manifest,
-        scope=scope,
-        services=tuple(replace(service, scope=scope) for service in manifest.services),
-        grants=tuple(replace(grant, scope=scope) for grant in manifest.grants),
-        exposures=tuple(replace(exposure, scope=scope) for exposure in manifest.exposures),
-    )
+    parts = ("services", "grants", "exposures", "hosts", "defaults", "aliases")
+    changed: dict[str, Any] = {
+        part: tuple(replace(row, scope=scope) for row in getattr(manifest, part)) for part in parts
+    }
+    return replace(manifest, scope=scope, **changed)
 
 
 def _text_of(path: Path) -> str:

@@ -34,6 +34,8 @@ from bindtrace.propagation.platforms.located import Document
 from bindtrace.propagation.platforms.parsing import parse
 
 NAME: Final = "bindtrace"
+NAMES: Final = ("bindtrace.toml",)
+READS: Final = "bindtrace.toml"
 
 _CONTENT = re.compile(
     r"^\s*(\[(services|edges)\.|\[ranges\]|\[\[(grants|exceptions|probes)\]\])", re.MULTILINE
@@ -41,8 +43,8 @@ _CONTENT = re.compile(
 
 
 def claims(path: Path, text: str) -> bool:
-    """By name (`bindtrace.toml`, `shop.bindtrace.toml`), or a TOML file with tables of ours."""
-    return path.name.endswith("bindtrace.toml") or (path.suffix == ".toml" and bool(_CONTENT.search(text)))
+    """A TOML file with tables of ours."""
+    return path.suffix == ".toml" and bool(_CONTENT.search(text))
 
 
 def read(path: Path, text: str) -> Manifest:

@@ -11,9 +11,6 @@ from bindtrace.propagation.platforms.located import Document
 
 Form = Literal["json", "jsonc", "toml"]
 
-FORMS: Final[dict[str, Form]] = {".json": "json", ".jsonc": "jsonc", ".toml": "toml"}
-"""By a file name's ending."""
-
 _FIXES: Final = {
     "json": "repair it at that place; JSON has no comments and no trailing commas.",
     "jsonc": "repair it at that place; names and texts need double quotes.",
@@ -35,3 +32,18 @@ def parse(file: str, text: str, form: Form) -> Document | Problem:
     except json.JSONDecodeError as wrong:
         message = f"this is not JSON: {wrong.msg.replace('Expecting', 'expected', 1)}."
         return Problem(file, wrong.lineno, code, message, fix, fatal=True, column=wrong.colno)
+
+
+def said_twice(file: str, document: Document) -> tuple[Problem, ...]:
+    """A warning for every key that one object has twice: parsers take the last in silence."""
+    return tuple(
+        Problem(
+            file,
+            line,
+            "REPEATED_KEY",
+            f"`{key}` is there twice; only the last one counts.",
+            "remove one of them.",
+            fatal=False,
+        )
+        for key, line in document.repeated
+    )

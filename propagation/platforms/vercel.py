@@ -1,20 +1,21 @@
-"""Vercel's manifest (`vercel.json`): services, their bindings, and what its rewrites and routes make public.
+"""Vercel's manifests: services, their bindings, and what rewrites and routes make public.
 
-Rules and codes follow vercel/vercel: packages/cli/src/util/validate-config.ts (schema: DEV_VALIDATE_CONFIG) and
+`vercel.json` and `vercel.toml` say what is intended, `deploy-manifest.json` and `.vercel/output/config.json` what was
+built. Rules and codes follow vercel/vercel: packages/cli/src/util/validate-config.ts (schema: DEV_VALIDATE_CONFIG) and
 packages/fs-detectors/src/services/resolve-v2.ts. A binding grants no public way, a rewrite no internal one.
 """
 
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from bindtrace.propagation.manifest import (
+    ANY,
     DeclaredService,
     Exposure,
     Grant,
@@ -23,35 +24,34 @@ from bindtrace.propagation.manifest import (
     revision_of,
 )
 from bindtrace.propagation.platforms import paths, vercel_rules
-from bindtrace.propagation.platforms.located import Document, load
+from bindtrace.propagation.platforms.located import Document
+from bindtrace.propagation.platforms.parsing import parse, said_twice
 from bindtrace.propagation.platforms.vercel_rules import SCHEMA, Model
 
 NAME: Final = "vercel"
-_CONTENT = re.compile(r'"(services|experimentalServices(V2)?|rewrites)"\s*:')
+NAMES: Final = ("vercel.json", "vercel.toml", "deploy-manifest.json")
+READS: Final = "vercel.json, vercel.toml, deploy-manifest.json"
+
+_JSON = re.compile(
+    r'"(services|experimentalServices(V2)?)"\s*:\s*\{|"rewrites"\s*:|"manifestVersion"\s*:'
+    # the build output's config.json
+    r'|\A\s*\{\s*"version"\s*:\s*3\b'
+)
+_TOML = re.compile(r"^\s*(\[\[(rewrites|routes)\]\]|\[\[?daemons\.)", re.MULTILINE)
 
 
 def claims(path: Path, text: str) -> bool:
-    """By name (`vercel.json`, `shop.vercel.json`), or a JSON file that speaks of services or rewrites."""
-    return path.name.endswith("vercel.json") or (path.suffix == ".json" and bool(_CONTENT.search(text)))
+    """A file that speaks of services, rewrites or daemons as Vercel's do."""
+    content = {".json": _JSON, ".toml": _TOML}.get(path.suffix)
+    return content is not None and bool(content.search(text))
 
 
 def read(path: Path, text: str) -> Manifest:
     """All that the file says, its problems included. Never raises for content."""
     file, revision = str(path), revision_of(text.encode())
-    try:
-        document = load(text.removeprefix("\ufeff"))
-    except json.JSONDecodeError as wrong:
-        what = wrong.msg.replace("Expecting", "expected", 1)
-        bad = Problem(
-            file,
-            wrong.lineno,
-            "BAD_JSON",
-            f"this is not JSON: {what}.",
-            "repair it at that place; JSON has no comments and no trailing commas.",
-            fatal=True,
-            column=wrong.colno,
-        )
-        return Manifest(file, NAME, "", revision, problems=(bad,))
+    document = parse(file, text, "toml" if path.suffix == ".toml" else "json")
+    if isinstance(document, Problem):
+        return Manifest(file, NAME, "", revision, problems=(document,))
     reading = _Reading(file, document)
     reading.all()
     return Manifest(
@@ -62,7 +62,7 @@ def read(path: Path, text: str) -> Manifest:
         services=tuple(reading.services),
         grants=tuple(reading.grants),
         exposures=tuple(reading.exposures),
-        problems=tuple(reading.problems),
+        problems=(*said_twice(file, document), *reading.problems),
     )
 
 
@@ -83,8 +83,26 @@ class _Reading:
         if not isinstance(root, dict):
             self.problem(root, SCHEMA, "the file must hold one JSON object", "put everything into { … }.")
             return
-        models = [model for model in vercel_rules.MODELS if root.get(model.key) is not None]
-        for code, message, fix, fatal in vercel_rules.conflicts(root):
+        if root.get("version") == 3 and isinstance(root.get("services"), list):
+            self.built(root["services"])
+        else:
+            self.declared(root)
+        self.public(root.get("rewrites"), "source", paths.from_source)
+        self.public(root.get("routes"), "src", paths.from_regex)
+        self.related(root.get("relatedProjects"))
+
+    def built(self, services: list[object]) -> None:
+        """The build output's config.json lists services by name; their bindings are in the deploy manifest."""
+        for service in services:
+            if isinstance(service, dict) and isinstance(name := service.get("name"), str):
+                self.declare(name, service)
+                self.names.add(name)
+
+    def declared(self, root: dict[str, Any]) -> None:
+        deployed = "manifestVersion" in root
+        known = (vercel_rules.DEPLOYED,) if deployed else vercel_rules.MODELS
+        models = [model for model in known if root.get(model.key) is not None]
+        for code, message, fix, fatal in () if deployed else vercel_rules.conflicts(root):
             self.problem(root, code, message, fix, fatal=fatal)
         for model in models:
             self.model(model, root[model.key])
@@ -96,8 +114,17 @@ class _Reading:
         for name, config in self.items(root.get(daemons.key)):
             self.declare(name, config)
             self.bindings(daemons, iter([(name, config)]))
-        self.public(root.get("rewrites"), "source", paths.from_source)
-        self.public(root.get("routes"), "src", paths.from_regex)
+
+    def related(self, projects: object) -> None:
+        """Other projects whose public hosts are handed to this one: reach by the public road, and no binding."""
+        for nth, project in enumerate(projects) if isinstance(projects, list) else ():
+            line = self.document.line_at(projects, nth)
+            if isinstance(project, str) and project.startswith("prj_"):
+                grant = Grant(NAME, "", None, ANY, ANY, "VERCEL_RELATED_PROJECTS", self.file, line)
+                self.grants.append(replace(grant, road="public", callee_scope=project))
+            else:
+                message, fix = f"`relatedProjects` names {project!r}", 'name the project\'s id: "prj_…".'
+                self.problems.append(Problem(self.file, line, SCHEMA, f"{message}.", fix, fatal=True))
 
     def problem(self, at: object, code: str, message: str, fix: str, *, fatal: bool = True) -> None:
         line = self.document.line_of(at)

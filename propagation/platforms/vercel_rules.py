@@ -69,6 +69,8 @@ MODELS: Final = (
     Model("experimentalServicesV2", "EXPERIMENTAL_SERVICES_V2", _NAME, _SERVICE_KEYS, True, False),
     Model("experimentalServices", "EXPERIMENTAL_SERVICES", _OLD_NAME, frozenset(), False, True),
 )
+DEPLOYED: Final = Model("services", "SERVICES", _NAME, frozenset({"builds", "bindings"}), False, False)
+"""As the deploy manifest has them (packages/build-utils/src/deploy-manifest.ts)."""
 DAEMONS: Final = Model("daemons", "DAEMONS", _NAME, frozenset(), False, False)
 
 _BUILD_SETTINGS: Final = (

@@ -289,3 +289,105 @@ def test_every_pattern_is_in_the_common_part_of_python_and_re2() -> None:
         for exposure in read_manifest(fixture(f"vercel-bindings/{name}")).exposures:
             assert re.compile(exposure.pattern)
             assert not re.search(r"\(\?[=!<]", exposure.pattern)
+
+
+TOML = """\
+relatedProjects = [
+  "prj_123",
+]
+
+[services.web]
+root = "apps/web/"
+
+[[services.web.bindings]]
+service = "api"
+format = "url"
+env = "API_URL"
+
+[services.api]
+root = "svc/api/"
+bindings = [ { service = "api", format = "url", env = "1ST" } ]
+
+[daemons.sync]
+[[daemons.sync.bindings]]
+service = "api"
+format = "url"
+env = "SYNC_API_URL"
+
+[[rewrites]]
+source = "/(.*)"
+destination = { service = "web" }
+"""
+
+
+def test_vercel_toml_says_the_same_with_its_own_lines() -> None:
+    manifest = vercel.read(Path("vercel.toml"), TOML)
+
+    assert [(g.caller, g.callee, g.binding, g.line) for g in manifest.grants] == [
+        ("web", "api", "API_URL", 8),
+        ("sync", "api", "SYNC_API_URL", 18),
+        ("*", "*", "VERCEL_RELATED_PROJECTS", 2),
+    ]
+    assert [(s.service, s.line) for s in manifest.services] == [("web", 5), ("api", 13), ("sync", 17)]
+    assert [(e.service, e.line) for e in manifest.exposures] == [("web", 23)]
+    assert [(p.code, p.line) for p in manifest.problems] == [("DEV_VALIDATE_CONFIG", 15)]
+
+
+def test_related_projects_are_reached_by_the_public_road_and_not_bound() -> None:
+    manifest = read({"relatedProjects": ["prj_1", "shop"]})
+
+    (grant,) = manifest.grants
+    assert (grant.road, grant.callee_scope, grant.action) == ("public", "prj_1", "allow")
+    assert fatal(manifest) == ["DEV_VALIDATE_CONFIG"]
+
+
+def test_the_deploy_manifest_grants_what_was_deployed() -> None:
+    deployed = {
+        "manifestVersion": "2.0",
+        "builds": {"@vercel/next:apps/web": {"root": "apps/web"}},
+        "services": {
+            "web": {"builds": ["@vercel/next:apps/web"], "bindings": [BINDING]},
+            "api": {"builds": []},
+        },
+    }
+
+    manifest = read(deployed)
+
+    assert [(g.caller, g.callee, g.binding) for g in manifest.grants] == [("web", "api", "API_URL")]
+    assert manifest.problems == ()
+
+
+def test_the_build_output_declares_services_and_exposes_them_by_its_routes() -> None:
+    manifest = read(
+        {
+            "version": 3,
+            "services": [{"name": "web", "root": "services/web"}, {"name": "api", "root": "services/api"}],
+            "routes": [{"src": "/(.*)", "destination": {"type": "service", "service": "web"}}],
+        }
+    )
+
+    assert [s.service for s in manifest.services] == ["web", "api"]
+    assert [(e.service, e.pattern) for e in manifest.exposures] == [("web", "^/(.*)$")]
+    assert manifest.problems == ()
+
+
+def test_a_key_that_is_there_twice_is_a_warning_at_the_second() -> None:
+    manifest = read('{"services": {\n "api": {"root": "a"},\n "api": {"root": "b"}}}')
+
+    assert [(p.code, p.line, p.fatal) for p in manifest.problems] == [("REPEATED_KEY", 3, False)]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("shop.vercel.toml", TOML),
+        ("intended.toml", TOML),
+        ("deploy-manifest.json", "{}"),
+        ("config.json", '{\n  "version": 3,\n  "routes": []}'),
+        ("x.json", '{"manifestVersion": "2.0"}'),
+    ],
+)
+def test_vercels_files_are_known_by_name_or_content(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+
+    assert read_manifest(tmp_path / name).platform == "vercel"
