@@ -10,7 +10,9 @@ import hashlib
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from bindtrace.propagation.policies import Definition, Policy
 from bindtrace.propagation.vocabulary import HopKind, Protection
+from bindtrace.propagation.workloads import Workload
 
 ANY: Final = "*"
 """As caller or callee of a grant: whoever it is."""
@@ -240,6 +242,9 @@ class Manifest:
     probes: tuple[Probe, ...] = ()
     deployment: str | None = None
     max_hops: int | None = None
+    policies: tuple[Policy, ...] = ()
+    definitions: tuple[Definition, ...] = ()
+    workloads: tuple[Workload, ...] = ()
 
 
 def revision_of(content: bytes) -> str:
