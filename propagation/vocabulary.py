@@ -102,6 +102,9 @@ Assurance = Literal["none", "bearer", "wpt", "mtls", "mtls+wpt"]
 Position = Literal["boundary", "outermost", "inner", "unknown", "proxy"]
 Mode = Literal["off", "observe", "enforce"]
 
+JUDGEMENTS: Final = ("road", "verdict", "reason", "grade", "finding")
+"""What is judged of the call that a span saw; searched and shown as the span attribute `bindtrace.<word>`."""
+
 # --- concepts: what a span column means, and every key that senders spell it with, best first ----------
 
 Form = Literal["text", "first", "integer", "address", "authority", "path", "scheme"]

@@ -101,7 +101,7 @@ class Storage:
 
     def run(self, report: str, query: Query) -> list[dict[str, Any]]:
         """Rows of one report, on a connection of its own. Raises as `run_report` does."""
-        with self._asked() as own:
+        with self.asked() as own:
             return run_report(own, report, query)
 
     def metrics(self) -> bytes:
@@ -117,7 +117,7 @@ class Storage:
         )
         if self.failure:
             return exposition(None, facts)
-        with self._asked() as own:
+        with self.asked() as own:
             return exposition(own, facts, self.balance.difference(own, facts.counts, self._retired))
 
     def status(self) -> dict[str, Any]:
@@ -165,7 +165,7 @@ class Storage:
             set_aside(self._db, self.damage)
 
     @contextlib.contextmanager
-    def _asked(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def asked(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection for one question. Damage that it meets ends storage, as damage that loading meets."""
         if self.failure:
             raise Refusal(
@@ -183,7 +183,7 @@ class Storage:
 
     def _stored_spans(self) -> int:
         """As far as is known where storage is away."""
-        with contextlib.suppress(duckdb.Error, Refusal), self._asked() as own:
+        with contextlib.suppress(duckdb.Error, Refusal), self.asked() as own:
             row = own.execute("select count(*) from spans").fetchone()
             self._spans = int(row[0]) if row else 0
         return self._spans

@@ -14,7 +14,8 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp
 
 from bindtrace.propagation.clock import now_unix_nano
 from bindtrace.propagation.errors import Refusal
@@ -54,12 +55,13 @@ def build(
     run: Callable[[str, Query], list[Row]],
     status: Callable[[], dict[str, Any]],
     wait: Callable[[str, float], bool],
+    below: Mapping[str, ASGIApp] | None = None,
 ) -> Starlette:
     """The application. The three functions block and are called in threads.
 
     `run(report, query)` gives rows, raises `ValueError` for a filter that the report has not; `status()` is JSON-ready,
     and `"ready": False` in it means that questions cannot be answered yet; `wait(position, timeout_s)` returns
-    whether the position (`<hex32>:<offset>`) became visible in time.
+    whether the position (`<hex32>:<offset>`) became visible in time. `below`: other applications by path prefix.
     """
     running, waiting, telling = map(anyio.CapacityLimiter, (RUNS_AT_ONCE, WAITS_AT_ONCE, STATUS_AT_ONCE))
 
@@ -107,6 +109,7 @@ def build(
             Route("/api/reports/{name}", get_report),
             Route("/livez", get_live),
             Route("/readyz", get_ready),
+            *(Mount(prefix, other) for prefix, other in (below or {}).items()),
         ],
         exception_handlers={
             ValueError: _on_bad_value,
