@@ -24,6 +24,10 @@ _STYLES: Final[Mapping[str, str]] = {
     "new": "cyan",
     "slower": "yellow",
     "gone": "dim",
+    "breaks": "red",
+    "passes": "yellow",
+    "unjudged": "yellow",
+    "declared": "green",
     "widens": "red",
     "narrows": "green",
 }
@@ -101,6 +105,10 @@ def _environments(row: Row) -> str:
 def _before_and_after(row: Row) -> str:
     """What was declared and what is, `internal → public`; one of them where the other is nothing."""
     return " → ".join(cells.visible(text) for text in (row.get("before"), row.get("after")) if text)
+
+
+def _requests(row: Row) -> str:
+    return ", ".join(map(cells.visible, row.get("requests") or ()))
 
 
 _CALLER: Final = Column(
@@ -204,6 +212,23 @@ LAYOUTS: Final[Mapping[str, tuple[Column, ...]]] = {
         _text("CONFIDENCE", "confidence", 4),
         _when("LAST SEEN", "last_seen", 3),
         Column("DECLARED AT", lambda row: cells.place(row.get("source") or {}), gives_way=5),
+    ),
+    "policy-replay": (
+        _word("CHANGE", "change"),
+        _CALLER,
+        _CALLEE,
+        _scope(9),
+        _ENVS,
+        _count("CALLS", "calls"),
+        Column("REQUESTS", _requests, gives_way=6, flexible=24),
+        _word("WAS", "verdict_before"),
+        _word("WOULD BE", "verdict"),
+        _text("REASON", "reason", 4),
+        _word("GRADE", "grade", 7),
+        Column("BY", cells.place, gives_way=1),
+        Column("WAS BY", lambda row: cells.place({"file": row.get("file_before"), "line": row.get("line_before")}),
+               gives_way=5),
+        _trace("EXAMPLE", "example_trace_id", 2),
     ),
     "policy-diff": (
         _word("EFFECT", "effect"),

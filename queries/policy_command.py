@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import click
 
+from bindtrace.queries.policy_commands.check import check
 from bindtrace.queries.policy_commands.diff import diff
+from bindtrace.queries.policy_commands.replay import replay
 
 
 @click.group()
@@ -12,5 +14,5 @@ def policy() -> None:
     """Test a policy: one call, two manifests, or the traffic that was stored."""
 
 
-for _verb in (diff,):
+for _verb in (check, diff, replay):
     policy.add_command(_verb)

@@ -58,7 +58,11 @@ def test_json_has_the_promised_keys_in_order(file: Path, verb: str) -> None:
 
 @pytest.mark.parametrize("report", sorted(KEYS))
 def test_every_report_has_the_promised_keys(file: Path, report: str) -> None:
-    needed = {"chain": ("-p", f"trace_id={GOOD_ID}"), "traces": ("-p", "prefix=")}.get(report, ())
+    needed = {
+        "calls": ("-p", "with_paths=true"),
+        "chain": ("-p", f"trace_id={GOOD_ID}"),
+        "traces": ("-p", "prefix="),
+    }.get(report, ())
 
     assert {tuple(row) for row in rows("report", report, *needed, "--db", file)} == {KEYS[report]}
 
