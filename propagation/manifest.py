@@ -59,6 +59,8 @@ class Grant:
     """The least that the call must be protected by: `tls` or `mtls`."""
     used_within_days: int | None = None
     """A grant that is used this seldom is not unused yet."""
+    traced: bool = True
+    """False: no trace shows calls by it, so that it never counts as unused."""
 
 
 @dataclass(frozen=True, slots=True)
