@@ -137,7 +137,7 @@ class Alias:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A host name (lower case, `host`, `host:port` or `*.name`) that leads to `service`; None: the edge itself."""
+    """A host name, lower case, `*` for any text in it, that leads to `service`; None: to the edge itself."""
 
     host: str
     service: str | None
