@@ -7,10 +7,15 @@ although they embed a private one: both are settled here.
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
-HostClass = Literal["loopback", "link_local", "private", "shared", "internal_name", "global", "unspecified"]
+HostClass = Literal[
+    "loopback", "link_local", "private", "shared", "internal_name", "global", "unspecified",
+    "declared_internal", "declared_public", "egress",
+]  # fmt: skip
+"""The last three are of addresses in a declared range, which an address alone does not show."""
 
 _SHARED: Final = ipaddress.ip_network("100.64.0.0/10")
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
@@ -20,6 +25,39 @@ _INTERNAL_SUFFIXES: Final = (
 )  # fmt: skip
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+_DECLARED: Final[dict[str, HostClass]] = {
+    "internal": "declared_internal",
+    "public": "declared_public",
+    "egress": "egress",
+}
+"""What an address of a declared range is, by the kind of the range."""
+
+
+class Range(NamedTuple):
+    """A declared range: its addresses are of `host_class`, and where that is `egress` those of `service`."""
+
+    network: ipaddress.IPv4Network | ipaddress.IPv6Network
+    host_class: HostClass
+    service: str | None
+
+
+def declared_ranges(rows: Iterable[tuple[str, str, str | None]]) -> tuple[Range, ...]:
+    """(CIDR, kind, service) as manifests declare them, narrowest first. Raises `ValueError` for what is no CIDR."""
+    ranges = [Range(ipaddress.ip_network(cidr, strict=False), _DECLARED[kind], s) for cidr, kind, s in rows]
+    return tuple(sorted(ranges, key=lambda one: -one.network.prefixlen))
+
+
+def declared_range(host: str, ranges: Sequence[Range]) -> Range | None:
+    """The narrowest declared range that a host is an address of; None for names and for all other addresses."""
+    if not ranges:
+        return None
+    try:
+        address = _unwrap(ipaddress.ip_address(bare_host(host)))
+    except ValueError:
+        return None
+    return next((one for one in ranges if address in one.network), None)
 
 
 @lru_cache(maxsize=65536)

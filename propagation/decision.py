@@ -52,6 +52,9 @@ _DENYING: Final = tuple(
 )
 
 TABLE: Final[tuple[tuple[Mapping[str, tuple[str, ...]], Verdict, str], ...]] = (
+    # a public listener validates nobody: where a manifest says whether the path is public, that counts
+    ({"receiver": ("not_applicable_public",), "entry": ("declared",)}, "allowed", "declared"),
+    ({"receiver": ("not_applicable_public",), "entry": ("undeclared",)}, "denied", "undeclared"),
     # who validated the credential knows best
     ({"receiver": REASONS["allowed"]}, "allowed", _OWN),
     ({"receiver": _DENYING}, "denied", _OWN),

@@ -11,8 +11,10 @@ from typing import Final
 
 import duckdb
 
-from bindtrace.propagation.addresses import bare_host, host_class
-from bindtrace.propagation.decision import Facts, decide
+from bindtrace.propagation.addresses import Range, bare_host, declared_range, declared_ranges, host_class
+from bindtrace.propagation.decision import FACT_VALUES, Facts, decide
+from bindtrace.propagation.vocabulary import PEER_ID, VERIFIED_CALLER
+from bindtrace.propagation.witnesses import witness_of
 from bindtrace.queries import sql_files
 from bindtrace.queries.policy import insert_rows, policy_digest
 
@@ -126,11 +128,42 @@ def _class_hosts(con: Connection) -> dict[str, int]:
     hosts = [
         host for (host,) in con.execute("select host from hosts_called where host is not null").fetchall()
     ]
+    ranges = declared_ranges(con.execute("select cidr, kind, service from address_ranges").fetchall())
     _replace_temp(
         con,
         "host_classes",
-        "host varchar, bare varchar, class varchar",
-        ((host, bare_host(host), host_class(host)) for host in hosts),
+        "host varchar, bare varchar, class varchar, egress_of varchar",
+        ((host, bare_host(host), *_class_of(host, ranges)) for host in hosts),
+    )
+    return {}
+
+
+def _class_of(host: str, ranges: Sequence[Range]) -> tuple[str, str | None]:
+    declared = declared_range(host, ranges)
+    return (host_class(host), None) if declared is None else (declared.host_class, declared.service)
+
+
+def _name_witnesses(con: Connection) -> dict[str, int]:
+    """Whose identity each certificate and verified token is; what `bindtrace.toml` matches comes before its path."""
+    matches = con.execute(
+        "select value, service from service_matches where attribute in (?, ?)", [PEER_ID, VERIFIED_CALLER]
+    ).fetchall()
+    services: dict[str, str] = dict(matches)
+    seen = [text for (text,) in con.execute("select witness from witnesses_seen").fetchall()]
+    named = [(text, found) for text in seen if (found := witness_of(text)) is not None]
+    _replace_temp(
+        con,
+        "witnesses",
+        "witness varchar, identity varchar, service varchar, environment varchar",
+        (
+            (
+                text,
+                found.subject,
+                services.get(found.subject, services.get(found.identity, found.service)),
+                found.environment,
+            )
+            for text, found in named
+        ),
     )
     return {}
 
@@ -142,20 +175,26 @@ def _judge(con: Connection) -> dict[str, int]:
         con,
         "decisions",
         f"{columns}, verdict varchar, reason varchar",
-        ((*facts, *decide(facts)) for facts in tuples),
+        ((*facts, *decide(_known(facts))) for facts in tuples),
     )
     return {}
+
+
+def _known(facts: Facts) -> Facts:
+    """A reason that only a newer shim knows judges nothing here."""
+    return facts if facts.receiver in FACT_VALUES["receiver"] else facts._replace(receiver="none")
 
 
 _PYTHON_STEPS: Final[dict[str, Callable[[Connection], dict[str, int]]]] = {
     "touched": _bound_loads,
     "walk": _break_cycles,
     "hosts_called": _class_hosts,
+    "witnesses_seen": _name_witnesses,
     "facts_seen": _judge,
 }
 """What Python does after a step; it may add parameters for the steps that follow."""
 
 
-def _replace_temp(con: Connection, name: str, columns: str, rows: Iterable[Sequence[str]]) -> None:
+def _replace_temp(con: Connection, name: str, columns: str, rows: Iterable[Sequence[str | None]]) -> None:
     con.execute(f"create or replace temp table {name} ({columns})")
     insert_rows(con, name, rows)

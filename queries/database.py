@@ -16,7 +16,7 @@ BLOCK_SIZE = 65536
 ALIAS = "bindtrace"
 """The attached catalog. Files are attached, not opened, because only ATTACH takes a row group size."""
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
 STORAGE_VERSION = "v1.5.0"  # the first that honours `using compression zstd`; older ones ignore it silently
 ROW_GROUP_SIZE = (
     30720  # reference: 163-182k spans/s and 89 B/span, against 62k and 342 with the default 122880

@@ -24,33 +24,50 @@ from bindtrace.propagation.manifest import (
     Probe,
 )
 
-_PARTS: Final[Mapping[str, tuple[str, type, bool]]] = {
-    "services": ("services", DeclaredService, True),
-    "grants": ("grants", Grant, True),
-    "defaults": ("defaults", Default, True),
-    "exposures": ("exposures", Exposure, True),
-    "hosts": ("hosts", Host, False),
-    "address_ranges": ("ranges", AddressRange, False),
-    "probes": ("probes", Probe, False),
-    "service_matches": ("matches", Match, False),
-    "exceptions": ("accepted", Accepted, False),
+_REVISED: Final[Mapping[str, tuple[str, type]]] = {
+    "service_revisions": ("services", DeclaredService),
+    "grant_revisions": ("grants", Grant),
+    "default_revisions": ("defaults", Default),
+    "exposure_revisions": ("exposures", Exposure),
 }
-"""Table: the part of a manifest it holds, whose fields are its columns, and whether each row has the revision."""
+"""Table: the part of a manifest that it keeps of every revision, whose fields are its columns."""
 
-_TABLES: Final = ("manifests", *_PARTS)
+_CURRENT: Final[Mapping[str, tuple[str, type]]] = {
+    "hosts": ("hosts", Host),
+    "address_ranges": ("ranges", AddressRange),
+    "probes": ("probes", Probe),
+    "service_matches": ("matches", Match),
+    "exceptions": ("accepted", Accepted),
+}
+"""The same for what only the manifests in force are asked for: names and places, and what was accepted."""
+
+_TABLES: Final = ("manifests", *_REVISED, *_CURRENT)
 
 
-def install_policy(con: duckdb.DuckDBPyConnection, manifests: Sequence[Manifest]) -> None:
-    """Makes these manifests the policy in force, in place of the former ones, in one transaction."""
+def install_policy(
+    con: duckdb.DuckDBPyConnection, manifests: Sequence[Manifest], at_unix_nano: int | None = None
+) -> None:
+    """Makes these manifests the policy in force from `at_unix_nano` (now) on, in one transaction.
+
+    Revisions that are no longer given end then and stay, since calls of their time are judged by them. A file of which
+    nothing older is known counts from the beginning.
+    """
+    at = now_unix_nano() if at_unix_nano is None else at_unix_nano
     con.execute("begin")
     try:
-        for table in _TABLES:
+        for table in _CURRENT:
             con.execute(f"delete from {table}")
+        for table in _REVISED:
+            # The same bytes may be read better than last time.
+            con.execute(
+                f"delete from {table} where revision in (select unnest(?))", [[m.revision for m in manifests]]
+            )
         con.execute("delete from meta where key = 'scope'")
         scopes = {manifest.scope for manifest in manifests if manifest.scope}
         if len(scopes) == 1:
             # Telemetry that does not say its scope is of the only one there is; of several it may be of any.
             con.execute("insert into meta values ('scope', ?)", [*scopes])
+        _put_in_force(con, manifests, at)
         for manifest in manifests:
             _install(con, manifest)
         con.execute("commit")
@@ -60,7 +77,7 @@ def install_policy(con: duckdb.DuckDBPyConnection, manifests: Sequence[Manifest]
 
 
 def policy_digest(con: duckdb.DuckDBPyConnection) -> str:
-    """Digest of the policy in force: hops judged under another one are judged anew."""
+    """Digest of the policy, past and in force: hops judged under another one are judged anew."""
     # The time of loading is left out: the same files read again are the same policy.
     contents = [
         con.execute(f"select columns(c -> c <> 'loaded_unix_nano') from {table} order by all").fetchall()
@@ -69,16 +86,44 @@ def policy_digest(con: duckdb.DuckDBPyConnection) -> str:
     return hashlib.sha256(json.dumps(contents, default=str).encode()).hexdigest()[:32]
 
 
+def _put_in_force(con: duckdb.DuckDBPyConnection, manifests: Sequence[Manifest], at: int) -> None:
+    """Ends the revisions that are no longer given, and begins those that are new."""
+    given = {(m.file, m.platform, m.scope, m.revision): m for m in manifests}
+    rows = con.execute(
+        "select file, platform, scope, revision, in_force_until_unix_nano from manifests"
+    ).fetchall()
+    known = {(file, platform) for file, platform, *_ in rows}
+    open_ = {tuple(row[:4]) for row in rows if row[4] is None}
+    for key, manifest in given.items():
+        if key in open_:
+            continue
+        moved = next((old for old in open_ if old not in given and old[1:] == key[1:]), None)
+        if moved is not None:
+            con.execute(
+                "update manifests set file = ? where file = ? and revision = ? and in_force_until_unix_nano is null",
+                [manifest.file, moved[0], manifest.revision],
+            )
+            open_ -= {moved}
+            continue
+        since = at if key[:2] in known else 0
+        read = (manifest.revision, manifest.platform, manifest.scope, manifest.file, at)
+        insert_rows(con, "manifests", [(*read, manifest.deployment, manifest.max_hops, since, None)])
+    for file, platform, scope, revision in open_ - set(given):
+        con.execute(
+            """
+            update manifests set in_force_until_unix_nano = ?
+            where file = ? and platform = ? and scope = ? and revision = ? and in_force_until_unix_nano is null
+            """,
+            [at, file, platform, scope, revision],
+        )
+
+
 def _install(con: duckdb.DuckDBPyConnection, manifest: Manifest) -> None:
-    m = manifest
-    read = (m.revision, m.platform, m.scope, m.file, now_unix_nano(), m.deployment, m.max_hops)
-    insert_rows(con, "manifests", [read])
-    for table, (part, kind, revised) in _PARTS.items():
+    for table, (part, kind) in {**_REVISED, **_CURRENT}.items():
         names = [field.name for field in fields(kind)]
-        own = (manifest.revision,) if revised else ()
-        rows = [(*own, *(getattr(row, name) for name in names)) for row in getattr(manifest, part)]
-        columns = ", ".join([*(["revision"] if revised else []), *names])
-        insert_rows(con, f"{table} ({columns})", rows)
+        own = {"revision": manifest.revision} if table in _REVISED else {}
+        rows = [(*own.values(), *(getattr(row, name) for name in names)) for row in getattr(manifest, part)]
+        insert_rows(con, f"{table} ({', '.join([*own, *names])})", rows)
 
 
 def insert_rows(con: duckdb.DuckDBPyConnection, table: str, rows: Iterable[Sequence[object]]) -> None:

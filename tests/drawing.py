@@ -32,6 +32,7 @@ class S:
     ms: float = 10.0
     error: bool = False
     remote: bool | None = None
+    deployment: str | None = None
     resource: Mapping[str, str] = field(default_factory=dict)
     columns: Mapping[str, Any] = field(default_factory=dict)
 
@@ -79,7 +80,9 @@ def _row(con: duckdb.DuckDBPyConnection, one: S, load_id: int) -> dict[str, Any]
 
 def _resource(con: duckdb.DuckDBPyConnection, one: S, load_id: int) -> uuid.UUID:
     named = {} if one.service is None else {"service.name": one.service}
-    attributes = json.dumps({**named, **one.resource})
+    attributes = json.dumps(
+        {**named, **one.resource} | ({"deployment.id": one.deployment} if one.deployment else {})
+    )
     name = uuid.UUID(bytes=hashlib.sha256(attributes.encode()).digest()[:16])
     if not con.execute("select 1 from resources where resource_id = ?", [name]).fetchall():
         known = {
@@ -96,6 +99,7 @@ def _resource(con: duckdb.DuckDBPyConnection, one: S, load_id: int) -> uuid.UUID
                 "dropped_attributes_count": 0,
                 "load_id": load_id,
                 "service": one.service,
+                "deployment": one.deployment,
                 **{column: one.resource.get(key) for column, key in known.items()},
                 "hosts": next((one.resource[key] for key in HOST_KEYS if key in one.resource), None),
             },

@@ -81,7 +81,12 @@ class Storage:
         # Started without a manifest, a collector goes on judging by those that its database holds.
         if self._policy:
             install_policy(con, self._policy)
-        self._files = [row[0] for row in con.execute("select file from manifests").fetchall()]
+        self._files = [
+            row[0]
+            for row in con.execute(
+                "select file from manifests where in_force_until_unix_nano is null"
+            ).fetchall()
+        ]
         own = [self._cursor() for _ in range(3)]
         try:
             self._loader = Loader(own[0], journal_of(self._db))

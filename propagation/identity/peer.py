@@ -66,25 +66,20 @@ def read_leaf(content: bytes) -> Leaf | Absent:
     return Leaf(certificate, hashlib.sha256(content).digest(), *times, _profile(certificate))
 
 
-def issued_by(leaf: Leaf, authorities: Iterable[x509.Certificate], *, now_s: float) -> float:
-    """Until when an authority that signed the leaf vouches for it; 0 where none that is valid now did.
-
-    There are no intermediates.
-    """
-    return max(
-        (_vouches_until_s(leaf.certificate, authority, now_s) for authority in authorities), default=0.0
-    )
+def issued_by(leaf: Leaf, authorities: Iterable[x509.Certificate], *, now_s: float) -> bool:
+    """Whether one of these authorities, valid now, signed the leaf itself: there are no intermediates."""
+    return any(_signed(leaf.certificate, authority, now_s) for authority in authorities)
 
 
-def _vouches_until_s(certificate: x509.Certificate, authority: x509.Certificate, now_s: float) -> float:
-    until_s = authority.not_valid_after_utc.timestamp()
+def _signed(certificate: x509.Certificate, authority: x509.Certificate, now_s: float) -> bool:
+    lives = authority.not_valid_before_utc.timestamp() <= now_s < authority.not_valid_after_utc.timestamp()
     try:
-        if not authority.not_valid_before_utc.timestamp() <= now_s < until_s or not _is_authority(authority):
-            return 0.0
+        if not lives or not _is_authority(authority):
+            return False
         certificate.verify_directly_issued_by(authority)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
-        return 0.0
-    return until_s
+        return False
+    return True
 
 
 def _is_authority(certificate: x509.Certificate) -> bool:

@@ -15,7 +15,6 @@ from bindtrace.propagation.absent import Absent
 from bindtrace.propagation.identity.compact import is_whole_number
 from bindtrace.propagation.identity.encoding import read_object
 from bindtrace.propagation.identity.spiffe import Service, parse_service
-from bindtrace.propagation.vocabulary import Mode
 
 Proof = Literal["any", "mtls", "wpt", "both"]
 Replay = Literal["refuse", "report"]
@@ -39,7 +38,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """One declared right to call. No `routes` means every route; `mode` can only weaken that of the guard."""
+    """One declared right to call. No `routes` means every route; `fail_open_until_s` 0 means never."""
 
     id: str
     caller: Service
@@ -51,7 +50,7 @@ class Binding:
     routes: tuple[Route, ...] = ()
     pairs: tuple[tuple[str, str], ...] = ()
     """Pinned (caller deployment, callee deployment); empty: any that is live."""
-    mode: Mode = "enforce"
+    fail_open_until_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +107,8 @@ def _policy(document: dict[str, Any]) -> Policy:
 
 
 def _binding(entry: dict[str, Any]) -> Binding:
-    for name, kind in (("proof", Proof), ("replay", Replay), ("mode", Mode)):
-        if entry[name] not in get_args(kind):
-            raise ValueError(f"`{entry[name]}` is no {name} of a binding")
+    if entry["proof"] not in get_args(Proof) or entry["replay"] not in get_args(Replay):
+        raise ValueError("an unknown proof or replay rule")
     return Binding(
         id=entry["id"],
         caller=_service(entry["caller"]),
@@ -121,7 +119,7 @@ def _binding(entry: dict[str, Any]) -> Binding:
         replay=entry["replay"],
         routes=tuple(Route(method, prefix) for method, prefix in entry["routes"]),
         pairs=tuple((caller, callee) for caller, callee in entry["pairs"]),
-        mode=entry["mode"],
+        fail_open_until_s=_whole(entry["fail_open_until"]),
     )
 
 
@@ -166,5 +164,5 @@ def _entry(binding: Binding) -> dict[str, Any]:
         "replay": binding.replay,
         "routes": [[route.method, route.prefix] for route in binding.routes],
         "pairs": [list(pair) for pair in binding.pairs],
-        "mode": binding.mode,
+        "fail_open_until": binding.fail_open_until_s,
     }

@@ -45,39 +45,56 @@ select
     coalesce(g.binding_name, g.granted_binding) as binding,
     case
         when g.caller is null and (g.through_edge or g.from_outside) then 'public'
-        when g.through_edge or g.public_name then 'public'
+        when g.through_edge or g.public_name or g.by_egress then 'public'
         when g.binding_name is not null and g.callee_service is not null then 'binding'
         when g.name_road = 'private' then case when g.granted then 'binding' else 'private' end
-        when g.public_address or g.target_class = 'global' then 'public'
+        when g.public_address or g.target_class in ('global', 'declared_public', 'egress') then 'public'
         when g.caller is null then 'unknown'
-        when coalesce(g.used_class, g.target_class) in ('private', 'loopback', 'link_local', 'shared', 'internal_name')
+        when g.caller_outside then 'public'
+        when coalesce(g.used_class, g.target_class)
+            in ('private', 'loopback', 'link_local', 'shared', 'internal_name', 'declared_internal')
             then 'private'
-        when g.peer_class in ('private', 'link_local', 'shared') then 'private'
+        when g.peer_class in ('private', 'link_local', 'shared', 'declared_internal') then 'private'
         else 'unknown'
     end as road,
     case
-        when (g.through_edge or g.from_outside) and (g.public_name or g.public_address) then 'confirmed'
+        when (g.through_edge or g.by_egress or g.from_outside) and (g.public_name or g.public_address) then 'confirmed'
         when g.through_edge and g.caller is null then 'confirmed'
         when g.public_name and g.public_address then 'probable'
-        when g.through_edge or g.public_name or g.public_address or g.from_outside then 'suspected'
+        when g.through_edge or g.by_egress or g.public_name or g.public_address or g.from_outside then 'suspected'
     end as public_confidence,
     case
         when coalesce(g.peer_id, g.peer_cert_sha256) is not null then 'mtls'
         when g.tls_version is not null or g.url_scheme = 'https' then 'tls'
+        -- what a service says in plaintext to its own sidecar tells nothing of the way between
+        when g.url_scheme = 'http' and g.via = []
+            and len(g.evidence) > (g.caller_span_id is not null)::integer + g.answered::integer
+            then 'unknown'
         when g.url_scheme = 'http' then 'plaintext'
         else 'unknown'
     end as protection,
     case
+        when g.claim_differs or g.credential_differs or g.never_issued then 'contradicted'
+        -- joined by a key and not by its parent
         when g.joined then 'inferred'
-        when g.caller_service is not null and g.claimed_caller <> g.caller_service
-            and g.claim_known then 'contradicted'
+        when g.verified_identity is not null and g.issued
+            and (g.peer_identity = g.verified_identity or g.caller_proof_sha256 = g.callee_proof_sha256)
+            then 'proven'
+        when g.verified_identity is not null or g.peer_service_proven is not null then 'verified'
         when g.caller is null and not g.through_edge then 'inferred'
         else 'claimed'
     end as grade,
-    'none' as fact_receiver,
+    g.verified_identity,
+    g.peer_identity,
+    g.caller_scope,
+    g.granted_road,
+    g.authz_decision,
+    g.claims_outside,
+    coalesce(g.authz_reason, 'none') as fact_receiver,
     case when g.policed then 'present' else 'absent' end as fact_manifest,
     case
         when g.caller = 'unknown_service' then 'unknown'
+        when g.caller_outside then 'external'
         when g.caller is not null then 'service'
         when g.through_edge or g.from_outside then 'external'
         else 'unknown'
@@ -85,14 +102,16 @@ select
     case
         when g.callee_service = 'unknown_service' then 'unknown'
         when g.callee_service is not null then 'service'
-        when g.db_system is not null or g.messaging_system is not null or g.target_class = 'global' then 'outside'
+        when g.db_system is not null or g.messaging_system is not null
+            or g.target_class in ('global', 'declared_public', 'egress')
+            then 'outside'
         else 'unknown'
     end as fact_callee,
     case when g.granted then 'yes' else 'no' end as fact_grant,
     case
-        when g.caller is not null then 'unknown'
+        when g.caller is not null and not g.caller_outside then 'unknown'
         when g.entry_declared then 'declared'
-        when g.through_edge or g.from_outside then 'undeclared'
+        when g.through_edge or g.from_outside or g.caller_outside then 'undeclared'
         else 'unknown'
     end as fact_entry
 from graded as g

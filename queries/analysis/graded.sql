@@ -1,21 +1,44 @@
--- Graded: every call with what the manifests say of it, and what it showed of a public road.
--- reads: placed, attempts, declared, services, exposures, nodes
+-- Graded: every call with what the manifests say of it, who vouches for its caller, and what it showed of a public road.
+-- reads: dated, attempts, declared, judged_by, services, service_revisions, exposure_revisions, identities, nodes,
+--      issued_credentials
 create or replace temp view graded as
-with opened as (
+with outside as (
+    -- what runs at its users' calls from there, whatever its name
+    select service from services where outside
+    union
+    select service from identities where outside and service is not null
+),
+entries as (
+    select distinct callee_service, scope, callee_env, url_path, used_host, period, policy_deployment
+    from dated
+    where caller is null or caller in (select service from outside)
+),
+opened as (
     -- which public paths lead to which service, once per path
-    select distinct e.callee_service, e.scope, e.url_path
-    from (select distinct callee_service, scope, url_path from placed where caller is null) as e
-    left join exposures as x
-        on x.service = e.callee_service
+    select distinct e.*
+    from entries as e
+    join judged_by as j on j.period = e.period and j.deployment = e.policy_deployment
+    join exposure_revisions as x
+        on x.revision = j.revision
+        and x.service = e.callee_service
         and (x.scope = '' or e.scope is null or x.scope = e.scope)
+        and (x.environment is null or e.callee_env is null or x.environment = e.callee_env)
+        and (x.host is null or e.used_host is null or host_matches(e.used_host, x.host))
         and regexp_full_match(coalesce(e.url_path, '/'), x.pattern)
-    left join services as d on d.service = e.callee_service and d.exposure = 'public'
-    where x.service is not null or d.service is not null
+    union
+    select distinct e.*
+    from entries as e
+    join judged_by as j on j.period = e.period and j.deployment = e.policy_deployment
+    join service_revisions as d
+        on d.revision = j.revision and d.service = e.callee_service and d.exposure = 'public'
 ),
 known as (
     select service from services
     union
     select service from nodes
+),
+delegates as (
+    select service, unnest(delegates_for) as principal from services
 )
 select
     p.*,
@@ -31,27 +54,55 @@ select
     p.via <> [] as through_edge,
     coalesce(p.name_road = 'public', false)
         -- split horizon: a public name that resolved to a private address stays inside
-        and coalesce(p.peer_class not in ('private', 'link_local', 'shared'), true) as public_name,
-    coalesce(p.peer_class = 'global', false) as public_address,
+        and coalesce(p.peer_class not in ('private', 'link_local', 'shared', 'declared_internal'), true) as public_name,
+    coalesce(p.peer_class in ('global', 'declared_public', 'egress'), false) as public_address,
+    -- the callee saw its caller come by the address that the caller's calls to the outside come from
+    coalesce(p.egress_of = p.caller or (p.egress_of is null and p.egress), false) as by_egress,
     d.grant_line is not null as granted,
-    d.caller is not null or d.callee_service is not null as policed,
+    coalesce(d.granted_road, 'binding') as granted_road,
+    d.period is not null as policed,
     o.callee_service is not null as entry_declared,
-    known.service is not null as claim_known,
+    outside.service is not null as caller_outside,
+    differ(p.caller_service, claimed.service, one.principal) as claim_differs,
+    differ(p.caller_service, p.verified_service, two.principal)
+        or differ(p.caller_service, p.peer_service_proven, three.principal)
+        or differ(p.verified_service, p.peer_service_proven, null) as credential_differs,
+    i.credential_sha256 is not null as issued,
+    -- the log is written in order: what is newer than the call says that it was complete by then
+    coalesce(
+        p.verified_caller is not null and p.credential_sha256 is not null and i.credential_sha256 is null
+        and p.start_time_unix_nano <= (select max(issued_unix_nano) from issued_credentials),
+        false
+    ) as never_issued,
     a.attempts as tries,
     a.first_start,
     a.duration_nano as tries_nano,
     first_of_each(a.evidence) as tries_evidence
-from placed as p
+from dated as p
 left join declared as d
     on d.caller is not distinct from p.caller
     and d.callee_service is not distinct from p.callee_service
+    and d.caller_scope is not distinct from p.caller_scope
     and d.scope is not distinct from p.scope
+    and d.caller_env is not distinct from p.caller_env
     and d.callee_env is not distinct from p.callee_env
+    and d.message = p.message
+    and d.period = p.period
+    and d.policy_deployment = p.policy_deployment
 left join opened as o
     on o.callee_service = p.callee_service
     and o.scope is not distinct from p.scope
+    and o.callee_env is not distinct from p.callee_env
     and o.url_path is not distinct from p.url_path
-left join known on known.service = p.claimed_caller
+    and o.used_host is not distinct from p.used_host
+    and o.period = p.period
+    and o.policy_deployment = p.policy_deployment
+left join outside on outside.service = p.caller
+left join known as claimed on claimed.service = p.claimed_caller
+left join delegates as one on one.service = p.caller_service and one.principal = p.claimed_caller
+left join delegates as two on two.service = p.caller_service and two.principal = p.verified_service
+left join delegates as three on three.service = p.caller_service and three.principal = p.peer_service_proven
+left join issued_credentials as i on i.credential_sha256 = p.credential_sha256
 left join attempts as a using (trace_id, anchor_span_id, answered)
 -- the last try stands for all
 where a.trace_id is null

@@ -17,7 +17,7 @@ select
     d.reason,
     list_position(['denied', 'unknown', 'allowed'], d.verdict) as verdict_rank,
     -- the entry comes from outside by its nature: it says nothing of the roads inside
-    case when f.caller is not null then list_position(['public', 'unknown', 'private', 'binding'], f.road) end
+    case when f.caller is not null and f.fact_caller <> 'external' then list_position(['public', 'unknown', 'private', 'binding'], f.road) end
         as road_rank,
     f.road
 from facts as f

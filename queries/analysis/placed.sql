@@ -1,5 +1,5 @@
 -- Placed: every call with its caller and callee by name, and the classes of the hosts that it went by.
--- reads: sightings, nodes, known_hosts, host_classes, services, resources
+-- reads: sightings, nodes, known_hosts, host_classes, witnesses, services, resources
 create or replace temp table placed as
 with known as (
     select distinct service from nodes
@@ -19,12 +19,12 @@ named_hosts as (
     join (
         select
             *,
-            contains(host, '*') as wild,
-            (platform_domain, contains(host, '*'), road = 'public') as place
+            starts_with(host, '*') as wild,
+            (platform_domain, starts_with(host, '*'), road = 'public') as place
         from known_hosts
     ) as h
         on h.host in (c.host, c.bare)
-        or (h.wild and (c.bare glob h.host or c.host glob h.host))
+        or (h.wild and (ends_with(c.bare, substr(h.host, 2)) or ends_with(c.host, substr(h.host, 2))))
     group by c.host
 )
 select
@@ -34,9 +34,27 @@ select
     used_class.class as used_class,
     peer_class.class as peer_class,
     target_class.class as target_class,
-    coalesce(client_class.class = 'global', false) as from_outside,
-    -- a claimed caller names the caller only where no span does
-    coalesce(s.caller_service, case when s.via = [] then s.claimed_caller end) as caller,
+    client_class.egress_of,
+    coalesce(client_class.class = 'egress', false) as egress,
+    -- a listener that faces the outside, or an address out there that is none of ours
+    coalesce(s.authz_reason = 'not_applicable_public' or client_class.class in ('global', 'declared_public'), false)
+        as from_outside,
+    verified.identity as verified_identity,
+    verified_known.service as verified_service,
+    peer.identity as peer_identity,
+    -- behind an edge the certificate is the edge's
+    case when s.via = [] then certified.service end as peer_service_proven,
+    -- who comes from outside may claim to be anybody
+    s.claimed_caller is not null
+        and s.caller_service is null
+        and (s.via <> [] or coalesce(entry_peer.class in ('global', 'declared_public'), false)) as claims_outside,
+    -- a claimed caller names the caller only where no span does and no credential
+    coalesce(
+        s.caller_service,
+        verified_known.service,
+        case when s.via = [] then certified.service end,
+        case when not claims_outside then s.claimed_caller end
+    ) as caller,
     coalesce(
         s.entry_service,
         case when s.db_system is null and s.messaging_system is null then s.intended_callee end,
@@ -51,3 +69,8 @@ left join host_classes as used_class on used_class.host = s.used_host
 left join host_classes as peer_class on peer_class.host = s.peer_address
 left join host_classes as target_class on target_class.host = s.target_host
 left join host_classes as client_class on client_class.host = s.client_address
+left join host_classes as entry_peer on entry_peer.host = s.entry_peer_address
+left join witnesses as verified on verified.witness = s.verified_caller
+left join known as verified_known on verified_known.service = verified.service
+left join witnesses as peer on peer.witness = s.peer_id
+left join known as certified on certified.service = peer.service

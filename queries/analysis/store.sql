@@ -17,6 +17,7 @@ select
     p.chain_error,
     p.chain_duration_nano,
     f.scope,
+    f.caller_scope,
     f.caller,
     f.caller_env,
     f.callee,
@@ -27,6 +28,8 @@ select
     f.binding,
     f.claimed_caller,
     f.claimed_callee,
+    f.verified_identity as verified_caller,
+    f.peer_identity as peer_caller,
     f.server_host,
     f.url_path,
     f.http_method,
@@ -35,12 +38,18 @@ select
     case when f.road = 'public' then coalesce(f.public_confidence, 'suspected') end as confidence,
     f.protection,
     p.verdict,
-    case when f.http_status is null or f.http_status in (401, 403) then 'unknown' else 'passed' end as outcome,
+    case
+        when f.authz_decision = 'deny' then 'refused'
+        when f.authz_decision = 'allow' then 'passed'
+        when f.http_status is null or f.http_status in (401, 403) then 'unknown'
+        else 'passed'
+    end as outcome,
     p.reason,
     f.grade,
     f.pairing,
     f.grant_file,
     f.grant_line,
+    f.granted_road as grant_road,
     f.start_time_unix_nano,
     f.duration_nano,
     f.error,
@@ -51,7 +60,9 @@ select
     p.corrected_start_unix_nano,
     p.critical,
     p.critical_nano,
-    f.marks || case when f.skew_nano <> 0 then ['clock-skew'] else [] end as marks,
+    f.marks
+    || case when f.skew_nano <> 0 then ['clock-skew'] else [] end
+    || case when f.claims_outside then ['claim-from-outside'] else [] end as marks,
     coalesce(own.ids[f.caller_span_id], f.caller_span_id) as caller_span_id,
     case when f.answered then coalesce(own.ids[f.app_span_id], f.app_span_id) end as callee_span_id,
     f.via,

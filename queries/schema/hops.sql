@@ -16,6 +16,7 @@ create table if not exists hops (
     chain_error boolean not null,
     chain_duration_nano ubigint not null,  -- of the chain's first hop
     scope varchar,
+    caller_scope varchar,
     caller varchar,  -- null: (external) or unseen
     caller_env varchar,
     callee varchar,  -- null: unseen
@@ -26,6 +27,8 @@ create table if not exists hops (
     binding varchar,
     claimed_caller varchar,
     claimed_callee varchar,
+    verified_caller varchar,  -- the identity that the callee's own check found
+    peer_caller varchar,  -- the identity of the certificate that the callee saw
     server_host varchar,
     url_path varchar,
     http_method varchar,
@@ -40,6 +43,7 @@ create table if not exists hops (
     pairing varchar not null,
     grant_file varchar,
     grant_line uinteger,
+    grant_road varchar not null,  -- binding, or public: declared to go by the public name
     start_time_unix_nano ubigint not null,
     duration_nano ubigint not null,
     error boolean not null,

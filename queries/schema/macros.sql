@@ -16,3 +16,9 @@ create or replace macro own_host(address) as coalesce(regexp_matches(address, '^
 -- Of a try that got no answer only the host is known.
 create or replace macro same_callee(one, other) as
     one.callee = other.callee or (one.used_host = other.used_host and not (one.answered and other.answered));
+-- As manifests write hosts: with or without port, '*.name' for any one or more labels.
+create or replace macro host_matches(host, written) as
+    written in (host, split_part(host, ':', 1))
+    or (written like '*%' and ends_with(split_part(host, ':', 1), substr(written, 2)));
+-- Two names of one caller, neither of which may speak for the other.
+create or replace macro differ(one, other, delegate) as coalesce(one <> other and delegate is null, false);

@@ -14,8 +14,6 @@ from bindtrace.queries.traceql.search import search_statement, shown_fields, spa
 from bindtrace.queries.traceql.syntax import Field, TraceQL, TraceQLError
 
 Json = dict[str, Any]
-ROOTLESS = "<root span not yet received>"
-"""Tempo's own words."""
 
 
 def search(
@@ -30,8 +28,7 @@ def search(
     found = run(con, statement.text, window | statement.values)
     traces = [row["trace_id"] for row in found]
     facts = {
-        row["trace_id"]: row
-        for row in run(con, sql_files.folder("traces")["summaries"].text, {"traces": traces})
+        row["trace_id"]: row for row in run(con, sql_files.folder("tempo")["traces"].text, {"traces": traces})
     }
     spans = _spans(con, query, window, traces, [span for row in found for span in row["span_ids"]])
     return {
@@ -85,10 +82,10 @@ def _trace(facts: Json, found: Json, spans: dict[tuple[Any, int], Json]) -> Json
     shown = [spans[key] for span in found["span_ids"] if (key := (found["trace_id"], span)) in spans]
     return {
         "traceID": found["trace_id"].hex,
-        "rootServiceName": facts["root_service"] or ROOTLESS,
-        "rootTraceName": facts["root_name"] or "",
+        "rootServiceName": facts["root_service"],
+        "rootTraceName": facts["root_name"],
         "startTimeUnixNano": str(facts["start_time_unix_nano"]),
-        "durationMs": (facts["end_time_unix_nano"] - facts["start_time_unix_nano"]) // 1_000_000,
+        "durationMs": int(facts["duration_ms"]),
         "spanSets": [{"matched": found["matched"], "spans": shown}],
         "serviceStats": {
             service["service"]: {"spanCount": service["spans"], "errorCount": service["errors"]}

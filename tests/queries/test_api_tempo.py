@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,13 +10,13 @@ from typing import Any
 
 import duckdb
 import pytest
-from answering import Api, asked_of
+from answering import Api
 from drawing import NOON, SERVER, draw, span
 from drawn_shop import GOOD_ID, PUBLIC_ID, UNDECLARED_ID, write_shop
 
 from bindtrace.collector.store.traces import trace_bytes
 from bindtrace.queries.api.tempo import build_tempo
-from bindtrace.queries.database import open_database
+from bindtrace.queries.database import cursor, open_database
 from bindtrace.queries.tempo.search import search
 
 SECONDS = NOON // 10**9
@@ -43,7 +44,13 @@ def con(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyCon
 
 @pytest.fixture(scope="module")
 def api(con: duckdb.DuckDBPyConnection) -> Api:
-    return Api(build_tempo(asked_of(con), trace_bytes))
+    @contextlib.contextmanager
+    def asked() -> Iterator[duckdb.DuckDBPyConnection]:
+        own = cursor(con)
+        yield own
+        own.close()
+
+    return Api(build_tempo(asked, trace_bytes))
 
 
 def found(api: Api, text: str) -> set[str]:

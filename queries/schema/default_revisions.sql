@@ -1,5 +1,5 @@
--- Defaults: what a platform does with a call that no grant speaks of.
-create table if not exists defaults (
+-- Default revisions: what a platform does with a call that no grant speaks of, in every revision that was read.
+create table if not exists default_revisions (
     revision varchar not null,
     platform varchar not null,
     scope varchar not null,  -- '': any

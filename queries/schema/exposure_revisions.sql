@@ -1,5 +1,5 @@
--- Exposures: which public paths a manifest opens to which service.
-create table if not exists exposures (
+-- Exposure revisions: which public paths a manifest opens to which service, in every revision that was read.
+create table if not exists exposure_revisions (
     revision varchar not null,
     platform varchar not null,
     scope varchar not null,  -- '': any

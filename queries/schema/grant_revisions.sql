@@ -1,5 +1,5 @@
--- Grants: which caller a manifest lets call which callee, how, and by which line.
-create table if not exists grants (
+-- Grant revisions: which caller a manifest lets call which callee, how, and by which line, in every revision that was read.
+create table if not exists grant_revisions (
     revision varchar not null,
     platform varchar not null,
     scope varchar not null,  -- '': any
@@ -19,6 +19,5 @@ create table if not exists grants (
     paths varchar[] not null,  -- regular expressions over the whole path; []: any
     caller_id varchar,  -- the identity that the caller must prove
     protection varchar,  -- the least that it must be protected by: tls, mtls
-    used_within_days uinteger,
-    traced boolean not null  -- false: no trace shows its calls
+    used_within_days uinteger
 );

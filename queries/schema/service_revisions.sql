@@ -1,5 +1,5 @@
--- Services that a manifest or bindtrace.toml declares.
-create table if not exists services (
+-- Service revisions: services that a manifest or bindtrace.toml declares, in every revision that was read.
+create table if not exists service_revisions (
     revision varchar not null,
     platform varchar not null,
     scope varchar not null,  -- '': any

@@ -1,0 +1,27 @@
+-- Policy of calls: the revisions that a call is judged by: by its deployment where a manifest is of that, else by its time.
+-- reads: manifests, policy_periods
+create or replace view policy_of_calls as
+with in_force as (
+    select p.since_unix_nano as period, m.revision, m.platform, m.scope, m.file
+    from policy_periods as p
+    join manifests as m
+        on m.in_force_from_unix_nano <= p.since_unix_nano
+        and coalesce(m.in_force_until_unix_nano, 18446744073709551615) > p.since_unix_nano
+),
+deployed as (
+    select distinct deployment, revision, platform, scope from manifests where deployment is not null
+)
+select period, null::varchar as deployment, revision, platform, scope
+from in_force
+union
+select p.since_unix_nano, d.deployment, d.revision, d.platform, d.scope
+from policy_periods as p
+cross join deployed as d
+union
+-- what a deployment's own manifest does not speak of was said by the others of that time
+select f.period, d.deployment, f.revision, f.platform, f.scope
+from in_force as f
+cross join (select distinct deployment from deployed) as d
+where not exists (
+    from deployed as own where own.deployment = d.deployment and own.platform = f.platform and own.scope = f.scope
+);
