@@ -66,27 +66,30 @@ def admit(body: bytes, encoding: Encoding, redactor: Redactor | None = None) -> 
             return admit_message(to_protobuf(body, quirks), None, quirks, redactor)
         if encoding == "zipkin":
             return admit_message(zipkin.to_request(body), None, quirks, redactor)
-        request, read = _parsed(body, quirks)
-        return admit_message(request, read, quirks, redactor)
+        return _admit_protobuf(body, quirks, redactor)
     except Undecodable as fault:
         return fault
     except DecodeError as error:
         return Undecodable(f"the body is not an OTLP traces request in protobuf: {error}")
 
 
-def _parsed(body: bytes, quirks: Quirks) -> tuple[ExportTraceServiceRequest, bytes | None]:
+def _admit_protobuf(body: bytes, quirks: Quirks, redactor: Redactor | None) -> Admitted:
     try:
-        request, read = ExportTraceServiceRequest.FromString(body), body
+        request = ExportTraceServiceRequest.FromString(body)
     except DecodeError as error:
         if len(body) > FREE_BYTES * 8:
             raise
         try:
-            request, read = mended(body), None
+            request = mended(body)
         except (DecodeError, RecursionError):
             raise error from None
         quirks[BAD_UTF8] += 1
-    adopt_library_spans(request, body, quirks)
-    return request, None if quirks else read
+        adopt_library_spans(request, body, quirks)
+        return admit_message(request, None, quirks, redactor)
+    valid = count_if_all_valid(body) if len(body) > _MANY_BYTES else None
+    if valid is None:
+        adopt_library_spans(request, body, quirks)
+    return admit_message(request, None if quirks else body, quirks, redactor, valid)
 
 
 def admit_message(
@@ -94,16 +97,16 @@ def admit_message(
     body: bytes | None,
     quirks: Quirks | None = None,
     redactor: Redactor | None = None,
+    valid: int | None = None,
 ) -> Admitted:
     """The same for a parsed request, whose bytes are `body` where there are any. Changes the request.
 
+    `valid` is the number of its spans where all of them are known to be valid.
     Raises `Undecodable` where it holds more spans than one request may.
     """
     reasons: Counter[str] = Counter()
-    kept = count_if_all_valid(body) if body is not None and len(body) > _MANY_BYTES else None
-    if kept is None:
-        kept = _take_out_invalid(request, reasons)
-    elif kept > MAX_SPANS:
+    kept = _take_out_invalid(request, reasons) if valid is None else valid
+    if kept > MAX_SPANS:
         raise too_many("spans", MAX_SPANS)
     rejected = reasons.total()
     if body is None or rejected:

@@ -17,20 +17,22 @@ _SPANS = re.compile(rb"(?:\x12(?:\x1c" + _OWN + rb"|\x26" + _OWN + rb"\x22\x08.{
 _MESSAGES = {
     "Span": ((1, "trace_id", None), (2, "span_id", None), (4, "parent_span_id", None)),
     "ScopeSpans": ((2, "spans", "Span"),),
-    "ResourceSpans": ((2, "scope_spans", "ScopeSpans"),),
+    "ResourceSpans": ((2, "scope_spans", "ScopeSpans"), (1000, "library_spans", None)),
     "Request": ((1, "resource_spans", "ResourceSpans"),),
 }
 
 
 def count_if_all_valid(body: bytes) -> int | None:
-    """Number of spans; None where one is not valid. The body was read as an OTLP request before.
+    """Number of spans; None where one is not valid, or in the field of OTLP before 0.19.
 
-    Raises `DecodeError` for what is none.
+    The body was read as an OTLP request before. Raises `DecodeError` for what is none.
     """
     request = _Request.FromString(body)
     request.DiscardUnknownFields()
     count = 0
     for resource_spans in request.resource_spans:
+        if resource_spans.library_spans:
+            return None
         for scope_spans in resource_spans.scope_spans:
             if not _SPANS.fullmatch(scope_spans.SerializeToString()):
                 return None

@@ -7,7 +7,7 @@ keys, certificates, tokens stripped of their signature, and placeholders stay: t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import NamedTuple
 
@@ -104,8 +104,11 @@ SHAPES: tuple[Shape, ...] = (
     _shape("azure", r"(?P<name>(?:Account|SharedAccess)Key=)(?P<secret>[A-Za-z0-9+/=]{20,})"),
     _shape("azure", r"[?&]sig=(?P<secret>[A-Za-z0-9%+/=_-]{20,})"),
     # user:password@ of an URL, and a token alone before the @; an empty password is none.
-    _shape("userinfo", r"://(?P<secret>[^/\s:@?#\"'<>]{0,256}:[^/\s@?#\"'<>]{1,512})@"),
-    _shape("userinfo", r"https?://(?P<secret>[^/\s:@?#\"'<>.]{16,512})@"),
+    # The markers count bytes, of which a letter may have four.
+    _shape("userinfo", r"://(?P<secret>[^/\s:@?#\"'<>]{0,256}:[^/\s@?#\"'<>]{1,512})@",
+           r"://[^/\s:@?#\"'<>]*:[^/\s@?#\"'<>]+@"),
+    _shape("userinfo", r"https?://(?P<secret>[^/\s:@?#\"'<>.]{16,512})@",
+           r"https?://[^/\s:@?#\"'<>.]{16,}@"),
     _shape(
         "bearer",
         r"\b(?:bearer|dpop)\s+(?P<secret>[A-Za-z0-9_~+/.-]{12,}=*)",
@@ -152,9 +155,12 @@ SHAPES: tuple[Shape, ...] = (
 )  # fmt: skip
 
 
-def scrub_text(text: str, replaced: Callable[[str, str], str]) -> str:
-    """The text with every credential replaced by `replaced(kind, secret)`; the same object where there is none."""
-    for shape in SHAPES:
+def scrub_text(text: str, shapes: Iterable[Shape], replaced: Callable[[str, str], str]) -> str:
+    """The text with every credential replaced by `replaced(kind, secret)`; the same object where there is none.
+
+    `shapes` in the order of `SHAPES`, all that the text may have.
+    """
+    for shape in shapes:
         if shape.text.search(text):
             text = shape.text.sub(partial(_one, shape.kind, replaced), text)
     return text

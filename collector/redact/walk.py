@@ -18,7 +18,7 @@ from google.protobuf.message import Message
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
-from bindtrace.collector.redact.markers import suspicious
+from bindtrace.collector.redact.markers import shapes_in, suspicious
 from bindtrace.collector.redact.names import secret_name
 from bindtrace.collector.redact.salt import SIZE, load_salt
 from bindtrace.collector.redact.shapes import scrub_text
@@ -142,12 +142,12 @@ class _Run:
                 self._named(part.value, kind)
 
     def _text(self, text: str) -> str:
-        return scrub_text(text, self._replaced)
+        return scrub_text(text, shapes_in(text), self._replaced)
 
     def _bytes(self, message: Message, name: str, value: bytes) -> None:
         # Latin-1 maps each byte to one letter and back: shapes are ASCII.
         text = value.decode("latin-1")
-        if (scrubbed := scrub_text(text, self._replaced)) is not text:
+        if (scrubbed := scrub_text(text, shapes_in(text), self._replaced)) is not text:
             setattr(message, name, scrubbed.encode("latin-1"))
 
     def _replaced(self, kind: str, secret: str | bytes) -> str:
