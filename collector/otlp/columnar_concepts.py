@@ -7,6 +7,7 @@ already in its final form (plain text, small integers, a bare path) never become
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import accumulate, pairwise
 from typing import Final
 
 import pyarrow as pa
@@ -39,7 +40,13 @@ class ConceptColumns:
         self._placed = placed
         self._spans = len(placed.offsets) - 1
         self._numbers = {key: number for number, key in enumerate(pairs.keys)}
-        self._key_at = pairs.key.take(placed.pair)
+        at = pairs.key.take(placed.pair)
+        counted = pc.value_counts(at)
+        # Positions of all pairs, those of one key side by side and in received order: one sort for every key.
+        self._by_key = pc.array_sort_indices(at)
+        counts = dict(zip(counted.field(0).to_pylist(), counted.field(1).to_pylist(), strict=True))
+        ends = list(accumulate(counts.get(number, 0) for number in range(len(pairs.keys))))
+        self._slices = list(pairwise([0, *ends]))
         self._found: dict[str, pa.Array | None] = {}
 
     def read(self) -> dict[str, pa.Array]:
@@ -69,13 +76,14 @@ class ConceptColumns:
         number = self._numbers.get(key)
         if number is None:
             return None
-        here = pc.equal(self._key_at, number)
-        pair = self._placed.pair.filter(here)
-        if not len(pair):
+        begin, end = self._slices[number]
+        if begin == end:
             return None
+        here = self._by_key[begin:end]
+        pair = self._placed.pair.take(here)
         if len(pair) == self._spans:
             return pair
-        return pc.scatter(pair, self._placed.holder.filter(here), max_index=self._spans - 1)
+        return pc.scatter(pair, self._placed.holder.take(here), max_index=self._spans - 1)
 
     def _read(self, concept: Concept, key: str, pair: pa.Array, kind: pa.DataType) -> pa.Array:
         if concept.form == "authority":

@@ -14,13 +14,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
-from bindtrace.collector.otlp.columnar_constants import EMPTY, NO_BYTES, NO_TEXT, QUOTE, TWO, ZERO
+from bindtrace.collector.otlp.columnar_constants import (
+    EMPTY,
+    FALSE,
+    NO_BYTES,
+    NO_TEXT,
+    QUOTE,
+    TWO,
+    ZERO,
+    set_bits,
+)
 from bindtrace.collector.otlp.columnar_wire import decode_pairs
 from bindtrace.collector.otlp.values import Json, to_values
 
 _SIMPLE: Final = ("string_value", "int_value", "bool_value")
 _RARE: Final = ("double_value", "array_value", "kvlist_value", "bytes_value", "string_value_strindex")
 _NO_PAIRS: Final = pa.array([], pa.int32())
+_NO_SUM: Final = pa.array([0], pa.uint64())
+_BITS: Final = 64
 _ESCAPED: Final = bytes(range(0x20)) + b'"\\'
 _ESCAPED_PATTERN: Final = r'["\\\x00-\x1f]'
 
@@ -85,15 +96,20 @@ class Pairs:
         return _holders(placed, pc.is_in(placed.pair, pa.array(list(self._unfaithful), pa.int32())))
 
     def repeated_keys(self, placed: Placed) -> pa.Array | None:
-        """Per holder, whether it has a key twice; None where none has."""
-        together = pc.add(
-            pc.multiply(pc.cast(placed.holder, pa.int64()), len(self.keys)), self.key.take(placed.pair)
-        )
-        if pc.count_distinct(together).as_py() == len(together):
-            return None
-        counted = pc.value_counts(together)
-        twice = counted.field("values").filter(pc.greater(counted.field("counts"), 1))
-        return _holders(placed, pc.is_in(together, twice))
+        """Per holder, whether it has a key twice; None where none has.
+
+        Each key is a power of two. A sum of n of them has n bits set just where no two are the same.
+        """
+        bits = pc.subtract(placed.offsets[1:], placed.offsets[:-1])
+        for first in range(0, len(self.keys), _BITS):
+            powers = [1 << (key - first) if 0 <= key - first < _BITS else 0 for key in range(len(self.keys))]
+            each = pa.array(powers, pa.uint64()).take(self.key).take(placed.pair)
+            before = pa.concat_arrays([_NO_SUM, pc.cumulative_sum(each)])
+            bits = pc.subtract(
+                bits, set_bits(pc.subtract(before.take(placed.offsets[1:]), before.take(placed.offsets[:-1])))
+            )
+        repeated = pc.not_equal(bits, ZERO)
+        return repeated if pc.any(repeated).as_py() else None
 
     def residue(self, placed: Placed, wrap: Any) -> pa.Array | None:
         """Per holder, its unfaithful pairs each as `wrap(attributes=[pair])` in bytes; null where it has none."""
@@ -103,7 +119,7 @@ class Pairs:
         pieces = pa.array([wrapped.get(at, b"") for at in range(len(self))], pa.binary())
         lists = pa.ListArray.from_arrays(placed.offsets, pieces.take(placed.pair))
         joined = pc.binary_join(lists, b"")
-        return pc.if_else(pc.equal(pc.binary_length(joined), 0), NO_BYTES, joined)
+        return pc.if_else(pc.equal(pc.binary_length(joined), ZERO), NO_BYTES, joined)
 
     def _value(self, pair: int) -> Json:
         if pair not in self._odd_values:
@@ -126,7 +142,7 @@ class Pairs:
             self._plain_text = pc.if_else(odd, NO_TEXT, self._plain_text)
         if _has_escapes(self._plain_text):
             escaped = pc.match_substring_regex(self._plain_text, _ESCAPED_PATTERN)
-            odd = pc.or_(odd, pc.fill_null(escaped, False))
+            odd = pc.or_(odd, pc.fill_null(escaped, FALSE))
         return pc.indices_nonzero(odd)
 
     def _fragments(self, odd: pa.Array) -> pa.Array:

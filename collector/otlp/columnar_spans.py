@@ -187,12 +187,32 @@ def _events(lists: pa.ListArray, attributes: pa.Array) -> pa.Array:
 
 
 def _links(lists: pa.ListArray) -> tuple[pa.Array, pa.Array | None]:
-    """One span in many has a link, and no two are alike: each goes by the loop's code."""
-    read = [span_link(Span.Link.FromString(raw)) for raw in lists.values.to_pylist()]
-    texts = pa.array([orjson.dumps(item).decode() for item, _ in read], pa.string())
+    """One span in many has a link, and no two are alike: those of ids alone are written, others go by the loop's code."""
+    read = [_plain_link(raw) or _any_link(raw) for raw in lists.values.to_pylist()]
+    texts = pa.array([text for text, _ in read], pa.string())
     faithful = pa.array([faithful for _, faithful in read], pa.bool_())
     odd = None if pc.all(faithful).as_py() else _up(pc.invert(faithful), lists)
     return _array(lists.offsets, texts), odd
+
+
+def _plain_link(raw: bytes) -> tuple[str, bool] | None:
+    """As nearly every sender writes it: trace id, span id, and perhaps flags."""
+    if raw[:2] != b"\x0a\x10" or raw[18:20] != b"\x12\x08":
+        return None
+    flags = 0
+    if len(raw) == 33 and raw[28] == 0x35:
+        flags = int.from_bytes(raw[29:], "little")
+    elif len(raw) != 28:
+        return None
+    return (
+        f'{{"trace_id":"{raw[2:18].hex()}","span_id":"{raw[20:28].hex()}","trace_state":"",'
+        f'"flags":{flags},"attributes":{{}},"dropped_attributes_count":0}}'
+    ), True
+
+
+def _any_link(raw: bytes) -> tuple[str, bool]:
+    item, faithful = span_link(Span.Link.FromString(raw))
+    return orjson.dumps(item).decode(), faithful
 
 
 def _array(offsets: pa.Array, texts: pa.Array) -> pa.Array:
