@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -49,10 +50,13 @@ class JournalReader:
         self._quarantine = Quarantine(root)
         self._dead: set[Path] = set()  # directories whose writer is gone; it never comes back
 
-    def read(self, positions: Mapping[UUID, int], max_bytes: int) -> list[Batch]:
+    def read(
+        self, positions: Mapping[UUID, int], max_bytes: int, max_spans: int = sys.maxsize
+    ) -> list[Batch]:
         """What lies behind `positions` (segment id to offset; absent: its beginning), oldest segment first.
 
-        About `max_bytes` of journal, or one record where a record is larger. Empty when all was read.
+        About `max_bytes` of journal and at most `max_spans`, or one record where a record is larger. Empty when all
+        was read.
         A short tail is waited for while its writer lives, and set aside as torn after.
         """
         batches: list[Batch] = []
@@ -60,10 +64,11 @@ class JournalReader:
             if max_bytes <= 0:
                 break
             start = max(positions.get(segment.name.segment_id, 0), HEADER_SIZE)
-            batch, cut = self._read_segment(segment, start, max_bytes, first=not batches)
+            batch, cut = self._read_segment(segment, start, max_bytes, max_spans, first=not batches)
             if batch is not None:
                 batches.append(batch)
                 max_bytes -= batch.end - batch.start
+                max_spans -= sum(request.spans for request in batch.requests)
             if cut:  # what is newer waits for the rest of this one
                 break
         return batches
@@ -142,9 +147,9 @@ class JournalReader:
         return sorted(found, key=lambda segment: segment.name)
 
     def _read_segment(
-        self, segment: _Segment, start: int, max_bytes: int, *, first: bool
+        self, segment: _Segment, start: int, max_bytes: int, max_spans: int, *, first: bool
     ) -> tuple[Batch | None, bool]:
-        """A batch, and whether `max_bytes` cut it; the `first` of a round has one record, however large."""
+        """A batch, and whether a limit cut it; the `first` of a round has one record, however large."""
         try:
             fd = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
@@ -155,26 +160,42 @@ class JournalReader:
                 return None, False
             data = _bytes_at(fd, start, min(max_bytes, size - start))
             cut = start + len(data) < size
-            batch = self._parse(segment, start, data, max_bytes, whole=not cut)
+            batch, full = self._parse(segment, start, data, max_bytes, max_spans, first=first, whole=not cut)
             if batch is None and cut and first:  # a large record, or damage: all of the rest decides
                 rest = _bytes_at(fd, start, size - start)
-                batch = self._parse(segment, start, rest, max_bytes, whole=True)
+                batch, full = self._parse(segment, start, rest, max_bytes, max_spans, first=first, whole=True)
                 cut = batch is not None and batch.end < size
-            return batch, cut
+            return batch, cut or full
         except OSError:  # an unreadable sector: nothing is lost while the segment stays where it is
             return None, False
         finally:
             os.close(fd)
 
     def _parse(
-        self, segment: _Segment, start: int, data: bytes, max_bytes: int, *, whole: bool
-    ) -> Batch | None:
-        """`whole`: `data` reaches the end of the file, so what is flawed in it is judged."""
+        self,
+        segment: _Segment,
+        start: int,
+        data: bytes,
+        max_bytes: int,
+        max_spans: int,
+        *,
+        first: bool,
+        whole: bool,
+    ) -> tuple[Batch | None, bool]:
+        """A batch, and whether `max_spans` ended it.
+
+        `whole`: `data` reaches the end of the file, so what is flawed in it is judged.
+        """
         requests: list[Request] = []
         seed, view, at = segment.name.seed, memoryview(data), 0
+        full = False
         while at < min(len(data), max_bytes):
             found = unpack(view, at, seed)
             if isinstance(found, Unpacked):
+                max_spans -= found.request.spans
+                if max_spans < 0 and (requests or not first):
+                    full = True
+                    break
                 requests.append(found.request)
                 at = found.end
                 continue
@@ -187,7 +208,7 @@ class JournalReader:
             if not self._set_aside(segment, start + at, data[at:end], "torn" if torn else "damaged", window):
                 break
             at = end
-        return Batch(segment.name.segment_id, start, start + at, tuple(requests)) if at else None
+        return (Batch(segment.name.segment_id, start, start + at, tuple(requests)) if at else None), full
 
     def _set_aside(
         self, segment: _Segment, start: int, data: bytes, reason: str, window: tuple[int, int]

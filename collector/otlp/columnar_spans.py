@@ -187,7 +187,7 @@ def _events(lists: pa.ListArray, attributes: pa.Array) -> pa.Array:
 
 
 def _links(lists: pa.ListArray) -> tuple[pa.Array, pa.Array | None]:
-    """One span in many has a link, and no two are alike: those of ids alone are written, others go by the loop's code."""
+    """Few spans have links, and no two are alike: those of ids alone are written, others go by the loop's code."""
     read = [_plain_link(raw) or _any_link(raw) for raw in lists.values.to_pylist()]
     texts = pa.array([text for text, _ in read], pa.string())
     faithful = pa.array([faithful for _, faithful in read], pa.bool_())

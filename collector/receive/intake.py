@@ -16,6 +16,7 @@ from bindtrace.collector.receive.accounting import Accounting
 from bindtrace.collector.receive.budget import Budget
 from bindtrace.collector.receive.doors import Doors
 from bindtrace.collector.receive.group import GroupCommit
+from bindtrace.collector.receive.pace import Pace
 from bindtrace.collector.receive.room import Room
 from bindtrace.collector.receive.status import Accepted, Cause, Refused
 from bindtrace.propagation.clock import now_unix_nano
@@ -37,12 +38,20 @@ log = logging.getLogger("bindtrace.receive")
 class Intake:
     """What both servers hand their requests to."""
 
-    def __init__(self, group: GroupCommit, room: Room, budget: Budget, doors: Doors | None = None) -> None:
+    def __init__(
+        self,
+        group: GroupCommit,
+        room: Room,
+        budget: Budget,
+        doors: Doors | None = None,
+        pace: Pace | None = None,
+    ) -> None:
         self.budget = budget
         self.doors = doors or Doors()
         self.accounting = Accounting()
         self._group = group
         self._room = room
+        self._pace = pace
         self._large = ThreadPoolExecutor(_LARGE_AT_ONCE, thread_name_prefix="large")
 
     async def take(
@@ -108,6 +117,8 @@ class Intake:
             position = await self._group.commit(request)
         except JournalError as error:
             return Refused(Cause.UNAVAILABLE, f"not stored, send again: {error}")
+        if self._pace is not None:
+            await self._pace.hold()
         return Accepted(position, admitted.rejected, admitted.message)
 
 

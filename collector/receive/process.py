@@ -22,6 +22,7 @@ import uvicorn
 import uvloop
 
 from bindtrace.collector.child import announce_ready, watch_supervisor
+from bindtrace.collector.journal.loaded import Waiting
 from bindtrace.collector.journal.segment import SEGMENT_BYTES, JournalWriter
 from bindtrace.collector.ports import Address, address_of, listen
 from bindtrace.collector.receive import grpc_server, http_server
@@ -30,6 +31,7 @@ from bindtrace.collector.receive.budget import Budget
 from bindtrace.collector.receive.doors import DoorFiles, Doors, open_doors
 from bindtrace.collector.receive.group import GroupCommit
 from bindtrace.collector.receive.intake import Intake
+from bindtrace.collector.receive.pace import AHEAD_BYTES, Pace
 from bindtrace.collector.receive.room import JOURNAL_BYTES, RESERVE_BYTES, Room
 from bindtrace.collector.receive.slow import TimedProtocol
 from bindtrace.collector.redact.salt import salt_path
@@ -66,6 +68,7 @@ async def serve(
     supervisor_fd: int,
     room: Room,
     segment_bytes: int,
+    journal_max: int,
     doors: Doors,
     zipkin_address: Address | None = None,
 ) -> None:
@@ -82,7 +85,8 @@ async def serve(
     _raise_file_limit()
     writer = JournalWriter(journal / uuid.uuid4().hex, segment_bytes=segment_bytes)
     group = GroupCommit(writer)
-    intake = Intake(group, room, Budget(), doors)
+    pace = Pace(Waiting(journal), min(AHEAD_BYTES, journal_max // 5))
+    intake = Intake(group, room, Budget(), doors, pace)
     accounting = loop.create_task(keep_writing(intake.accounting, group))
     http, http_task, http_port = await _start_http(intake, http_address, zipkin_address)
     grpc_running, grpc_port = await grpc_server.start(intake, grpc_address)
@@ -94,6 +98,7 @@ async def serve(
         }
     )
     await stop.wait()
+    pace.release()
     http.should_exit = True
     await asyncio.gather(http_task, grpc_running.stop(GRACE_S))
     accounting.cancel()
@@ -168,6 +173,7 @@ def main(arguments: list[str] | None = None) -> int:
                     options.supervisor_fd,
                     room,
                     options.segment_bytes,
+                    options.journal_max,
                     doors,
                     options.zipkin,
                 )

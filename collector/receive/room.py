@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
+
+from bindtrace.collector.journal.loaded import segments
 
 JOURNAL_BYTES = 1024**3
 RESERVE_BYTES = 512 * 1024**2  # a DuckDB checkpoint needs room, and a full disk there closes the database
@@ -39,17 +38,7 @@ class Room:
             return f"the journal's disk cannot be read: {error.strerror}"
         if free < self._reserve_bytes:
             return f"the disk has {free >> 20} MiB left, {self._reserve_bytes >> 20} MiB are kept in reserve"
-        used = sum(_sizes(self._root))
+        used = sum(size for _, size in segments(self._root))
         if used > self._journal_bytes:
             return f"the journal holds {used >> 20} MiB that are not stored yet"
         return ""
-
-
-def _sizes(root: Path) -> Iterator[int]:
-    with contextlib.suppress(OSError):
-        for directory in os.scandir(root):
-            if directory.is_dir() and directory.name != "quarantine":
-                with contextlib.suppress(OSError):
-                    for file in os.scandir(directory.path):
-                        with contextlib.suppress(OSError):
-                            yield file.stat().st_size

@@ -24,8 +24,6 @@ _KEY_NAMES = (
 """What a key must contain for `names.secret_name` to find it. `tokens`, which are counts, are not among them."""
 
 
-
-
 class _Automaton:
     """Regular expressions for bytes, all looked for at once. For several threads."""
 

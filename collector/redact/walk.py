@@ -35,6 +35,8 @@ _HARMLESS = re.compile(
 )
 """Values under a telling name that are no credential: placeholders, switches, counts."""
 _MAX_PLACE = 120
+_MANY_BYTES = 16 * 1024
+"""Of larger requests random ids look suspicious, one in 200 of 512 spans: 2 ms to leave them out, 20 for every text."""
 
 
 class Redactor:
@@ -49,7 +51,7 @@ class Redactor:
 
         Then the request is to be serialised anew; what no field of OTLP holds is dropped, as nobody can judge it.
         """
-        if not suspicious(body):
+        if not suspicious(body) or (len(body) > _MANY_BYTES and not suspicious(_without_ids(body))):
             return Counter()
         run = _Run(self._salt_bytes())
         run.message(request, "")
@@ -65,6 +67,17 @@ class Redactor:
                 log.warning("event=salt_unreadable error=%r", str(error))
                 self._salt = secrets.token_bytes(SIZE)
         return self._salt
+
+
+def _without_ids(body: bytes) -> bytes:
+    request = ExportTraceServiceRequest.FromString(body)
+    for resource_spans in request.resource_spans:
+        for scope_spans in resource_spans.scope_spans:
+            for span in scope_spans.spans:
+                for named in (span, *span.links):
+                    named.trace_id = named.span_id = b""
+                span.parent_span_id = b""
+    return bytes(request.SerializeToString())
 
 
 _current = Redactor(secrets.token_bytes(SIZE))

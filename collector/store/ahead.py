@@ -42,7 +42,7 @@ class Ahead:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="decode")
         self._next: tuple[dict[UUID, int], Future[Group]] | None = None
 
-    def take(self, positions: Mapping[UUID, int], max_bytes: int) -> Group:
+    def take(self, positions: Mapping[UUID, int], max_bytes: int, max_spans: int) -> Group:
         """The group behind `positions`; without batches when all was read. Raises as reading does."""
         expected, self._next = self._next, None
         if expected is not None:
@@ -50,20 +50,20 @@ class Ahead:
             # A checkpoint forgets the positions of segments that are gone.
             if positions.items() <= expected[0].items() and group.batches:
                 return group
-        return self._read(positions, max_bytes)
+        return self._read(positions, max_bytes, max_spans)
 
-    def prepare(self, positions: Mapping[UUID, int], max_bytes: int) -> None:
+    def prepare(self, positions: Mapping[UUID, int], max_bytes: int, max_spans: int) -> None:
         """Begins with the group behind `positions`; returns at once."""
         at = dict(positions)
-        self._next = (at, self._thread.submit(self._decode, at, max_bytes))
+        self._next = (at, self._thread.submit(self._decode, at, max_bytes, max_spans))
 
     def settle(self) -> None:
         """Returns when nothing is being read: the journal may be tidied up."""
         if self._next is not None:
             self._next[1].exception()
 
-    def _read(self, positions: Mapping[UUID, int], max_bytes: int) -> Group:
-        batches = self._reader.read(positions, max_bytes)
+    def _read(self, positions: Mapping[UUID, int], max_bytes: int, max_spans: int) -> Group:
+        batches = self._reader.read(positions, max_bytes, max_spans)
         return Group(
             batches,
             [request for batch in batches for request in batch.requests],
@@ -72,8 +72,8 @@ class Ahead:
             None,
         )
 
-    def _decode(self, positions: Mapping[UUID, int], max_bytes: int) -> Group:
-        group = self._read(positions, max_bytes)
+    def _decode(self, positions: Mapping[UUID, int], max_bytes: int, max_spans: int) -> Group:
+        group = self._read(positions, max_bytes, max_spans)
         requests = unique(accounting.split(group.requests)[0])
         return group._replace(decoded=Decoded(tuple(requests), to_tables(requests, 0)))
 

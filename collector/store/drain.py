@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 
+from bindtrace.collector.journal import loaded
 from bindtrace.collector.journal.reader import JournalReader
 from bindtrace.collector.store.loader import Loader
 from bindtrace.collector.store.opening import open_sound
@@ -25,6 +26,7 @@ def drain(path: Path) -> None:
     lock = acquire(path)
     try:
         open_sound(path, lambda con: _load(con, root))
+        loaded.forget(root)
         with contextlib.suppress(OSError):  # quarantine stays
             root.rmdir()
     finally:

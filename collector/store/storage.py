@@ -18,6 +18,7 @@ from typing import Any
 
 import duckdb
 
+from bindtrace.collector.journal import loaded
 from bindtrace.collector.receive.room import JOURNAL_BYTES, RESERVE_BYTES
 from bindtrace.collector.store.balance import Balance
 from bindtrace.collector.store.faults import (
@@ -164,6 +165,7 @@ class Storage:
 
     def close(self) -> None:
         """After the threads have ended. What is damaged is moved aside, so that the next start finds it gone."""
+        loaded.forget(journal_of(self._db))
         with contextlib.suppress(duckdb.Error):
             self._con.close()
         if self.damage:

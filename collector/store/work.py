@@ -56,6 +56,7 @@ class Work:
         self._stopping = threading.Event()
         self._hurry = threading.Event()
         self._gate = threading.Lock()
+        self._due = threading.Event()  # a checkpoint has been put off: nobody begins to write before it
         self.retention = None if retention is None else retention(self._gate)
         self._checkpoint_bytes = checkpoint_bytes
         self._journal_bytes = min(CHECKPOINT_JOURNAL_BYTES, journal_bytes // 4)
@@ -101,11 +102,13 @@ class Work:
                     self._loader.wal_bytes() > self._checkpoint_bytes
                     or self._loader.uncovered_bytes() > self._journal_bytes
                 ):
-                    self._checkpoint(wait=self._loader.uncovered_bytes() > 2 * CHECKPOINT_JOURNAL_BYTES)
+                    self._checkpoint(wait=self._loader.uncovered_bytes() > 2 * self._journal_bytes)
             elif self._stopping.is_set():
                 break
             else:
-                if time.monotonic() - idle_since > CHECKPOINT_IDLE_S and self._loader.wal_bytes():
+                if self._due.is_set() or (
+                    time.monotonic() - idle_since > CHECKPOINT_IDLE_S and self._loader.wal_bytes()
+                ):
                     self._checkpoint()
                     idle_since = time.monotonic()
                 self._stopping.wait(IDLE_S)
@@ -118,6 +121,9 @@ class Work:
     def _analyse(self) -> None:
         rest_s = 0.0
         while not self._hurry.is_set() and (self.progress.wait_for_load(60.0) or not self.progress.ended):
+            if self._due.is_set() and not self.progress.ended:
+                self._stopping.wait(IDLE_S)
+                continue
             if self.progress.load_id > self.progress.analysed:
                 rest_s = self._analyse_or_report()
                 if self.analysis_failure and self.progress.ended:
@@ -157,10 +163,12 @@ class Work:
 
     def _checkpoint(self, *, wait: bool = True) -> None:
         """Without `wait` not while others write: loading goes on, and the next group asks again."""
+        self._due.set()
         if not self._gate.acquire(blocking=wait):
             return
         try:
             self._loader.checkpoint()
         finally:
             self._gate.release()
+            self._due.clear()
         self.progress.loaded(self._loader.load_id, self._loader.positions)
