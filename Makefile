@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test slow check format lint types campaign bench peers clean
+.PHONY: help demo test slow check format lint types campaign mutation bench peers clean
 
 help:
 	@echo 'make demo      a small shop with planted faults, and what bindtrace says of it'
@@ -13,6 +13,7 @@ help:
 	@echo 'make slow      the tests of more than two seconds'
 	@echo 'make check     format, lint, import contracts, types, tests: what CI runs'
 	@echo 'make campaign  the long tests: kills, faults, floods'
+	@echo 'make mutation  deletes the check behind each deny reason in turn; a test must fail each time'
 	@echo 'make bench     speed and memory, as ratios against a baseline of the same run'
 	@echo 'make peers     programs of others that some tests and benchmarks talk to, into a cache folder'
 
@@ -51,6 +52,9 @@ check: lint types test slow
 
 campaign: $(READY)
 	@$(BIN)/python -m pytest -q tests/campaign $(ARGS)
+
+mutation: $(READY)
+	@$(BIN)/python tests/mutation $(ARGS)
 
 bench: $(READY)
 	@$(BIN)/python tests/bench $(ARGS)

@@ -59,6 +59,8 @@ class Grant:
     """The least that the call must be protected by: `tls` or `mtls`."""
     used_within_days: int | None = None
     """A grant that is used this seldom is not unused yet."""
+    traced: bool = True
+    """False: no trace shows calls by it, so that it never counts as unused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ class Alias:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A host name (lower case, `host`, `host:port` or `*.name`) that leads to `service`; None: the edge itself."""
+    """A host name, lower case, `*` for any text in it, that leads to `service`; None: to the edge itself."""
 
     host: str
     service: str | None

@@ -12,7 +12,8 @@ from typing import Any
 import click
 
 from bindtrace.propagation.manifest import Manifest
-from bindtrace.propagation.platforms import problems_of, read_manifest, scoped
+from bindtrace.propagation.platforms import problems_of, read_manifest
+from bindtrace.propagation.platforms.linking import linked
 
 
 @click.command()
@@ -33,7 +34,7 @@ def manifest(files: tuple[Path, ...], form: str) -> None:
     Reads vercel.json and bindtrace.toml: services, grants with file and line, public paths, hosts. Exits 1
     where a problem must be repaired before anything is judged by the file, 0 otherwise.
     """
-    manifests = scoped(read_manifest(path) for path in files)
+    manifests = linked(read_manifest(path) for path in files)
     lines = [json.dumps([_as_json(m) for m in manifests], indent=2)] if form == "json" else _pages(manifests)
     for line in lines:
         click.echo(line)

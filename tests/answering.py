@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from support import free_port, wait_for
 
 from bindtrace.queries.api.app import build
+from bindtrace.queries.api.asking import Asked
 from bindtrace.queries.catalog import run_report
 from bindtrace.queries.database import cursor, open_database
 from bindtrace.queries.query import Query
@@ -36,6 +37,20 @@ class Api:
                 return await client.request(method, path, params=params)
 
         return asyncio.run(ask())
+
+
+def asked_of(con: duckdb.DuckDBPyConnection) -> Asked:
+    """Opens a connection for each question, as storage does."""
+
+    @contextlib.contextmanager
+    def asked() -> Iterator[duckdb.DuckDBPyConnection]:
+        own = cursor(con)
+        try:
+            yield own
+        finally:
+            own.close()
+
+    return asked
 
 
 @contextlib.contextmanager

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import duckdb
 import orjson
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
@@ -15,6 +18,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 from bindtrace.collector.otlp.values import to_pairs
 
 CHUNK: Final = 2048
+_IDS: Final = frozenset({"traceId", "spanId", "parentSpanId"})
 
 _SELECT: Final = """
 select
@@ -44,6 +48,26 @@ def read_requests(
     cursor = con.execute(_SELECT.format(where=where), list(parameters))
     while rows := cursor.fetchmany(CHUNK):
         yield _request(rows)
+
+
+def otlp_json(message: Message) -> dict[str, Any]:
+    """A request or a trace in OTLP's JSON: enumerations as numbers, ids in hex (OTLP specification, JSON encoding)."""
+    document: dict[str, Any] = _hex_ids(MessageToDict(message, use_integers_for_enums=True))
+    return document
+
+
+def _hex_ids(value: Any) -> Any:
+    """OTLP/JSON writes ids in hex where protobuf's own JSON has base64 (OTLP specification, JSON encoding)."""
+    match value:
+        case dict():
+            return {
+                key: base64.b64decode(item).hex() if key in _IDS else _hex_ids(item)
+                for key, item in value.items()
+            }
+        case list():
+            return [_hex_ids(item) for item in value]
+        case _:
+            return value
 
 
 def _request(rows: list[tuple[Any, ...]]) -> ExportTraceServiceRequest:

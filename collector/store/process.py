@@ -28,9 +28,10 @@ from bindtrace.collector.store.faults import fault_of, one_line, record
 from bindtrace.collector.store.metrics import metrics_route
 from bindtrace.collector.store.retention import Limits
 from bindtrace.collector.store.storage import Storage
-from bindtrace.collector.store.traces import trace_bytes
+from bindtrace.collector.store.traces import trace_bytes, trace_json
 from bindtrace.propagation.errors import Refusal
 from bindtrace.queries.api.app import build
+from bindtrace.queries.api.jaeger import build_jaeger
 from bindtrace.queries.api.tempo import build_tempo
 
 GRACE_S = 2
@@ -58,7 +59,10 @@ async def serve(storage: Storage, api: Address, supervisor_fd: int | None, stop:
     if supervisor_fd is not None:
         watch_supervisor(supervisor_fd, storage.abandon)
     listener = listen(api)
-    below = {"/tempo": build_tempo(storage.asked, trace_bytes)}
+    below = {
+        "/tempo": build_tempo(storage.asked, trace_bytes),
+        "/jaeger": build_jaeger(storage.asked, trace_json),
+    }
     app = build(storage.run, storage.status, storage.wait, below)
     app.router.routes.append(metrics_route(storage.metrics))
     server = _Server(_config(app))

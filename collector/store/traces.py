@@ -6,12 +6,13 @@ Grafana's conversion reads `status`, `scope` and a resource's attributes without
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 import duckdb
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span, TracesData
 
-from bindtrace.collector.otlp.readback import read_requests
+from bindtrace.collector.otlp.readback import otlp_json, read_requests
 from bindtrace.propagation.vocabulary import UNKNOWN_SERVICE
 from bindtrace.queries.tempo.judgements import judgements
 
@@ -32,6 +33,11 @@ def trace_bytes(con: duckdb.DuckDBPyConnection, trace_id: UUID) -> bytes:
             _complete(envelope, seen, judged)
         answer.resource_spans.extend(request.resource_spans)
     return bytes(answer.SerializeToString())
+
+
+def trace_json(con: duckdb.DuckDBPyConnection, trace_id: UUID) -> dict[str, Any]:
+    """The same as OTLP JSON, with ids in hex; empty where nothing of the trace is stored."""
+    return otlp_json(TracesData.FromString(trace_bytes(con, trace_id)))
 
 
 def _complete(envelope: ResourceSpans, seen: set[bytes], judged: dict[int, dict[str, str]]) -> None:

@@ -66,20 +66,25 @@ def read_leaf(content: bytes) -> Leaf | Absent:
     return Leaf(certificate, hashlib.sha256(content).digest(), *times, _profile(certificate))
 
 
-def issued_by(leaf: Leaf, authorities: Iterable[x509.Certificate], *, now_s: float) -> bool:
-    """Whether one of these authorities, valid now, signed the leaf itself: there are no intermediates."""
-    return any(_signed(leaf.certificate, authority, now_s) for authority in authorities)
+def issued_by(leaf: Leaf, authorities: Iterable[x509.Certificate], *, now_s: float) -> float:
+    """Until when an authority that signed the leaf vouches for it; 0 where none that is valid now did.
+
+    There are no intermediates.
+    """
+    return max(
+        (_vouches_until_s(leaf.certificate, authority, now_s) for authority in authorities), default=0.0
+    )
 
 
-def _signed(certificate: x509.Certificate, authority: x509.Certificate, now_s: float) -> bool:
-    lives = authority.not_valid_before_utc.timestamp() <= now_s < authority.not_valid_after_utc.timestamp()
+def _vouches_until_s(certificate: x509.Certificate, authority: x509.Certificate, now_s: float) -> float:
+    until_s = authority.not_valid_after_utc.timestamp()
     try:
-        if not lives or not _is_authority(authority):
-            return False
+        if not authority.not_valid_before_utc.timestamp() <= now_s < until_s or not _is_authority(authority):
+            return 0.0
         certificate.verify_directly_issued_by(authority)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
-        return False
-    return True
+        return 0.0
+    return until_s
 
 
 def _is_authority(certificate: x509.Certificate) -> bool:

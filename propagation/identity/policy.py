@@ -15,6 +15,7 @@ from bindtrace.propagation.absent import Absent
 from bindtrace.propagation.identity.compact import is_whole_number
 from bindtrace.propagation.identity.encoding import read_object
 from bindtrace.propagation.identity.spiffe import Service, parse_service
+from bindtrace.propagation.vocabulary import Mode
 
 Proof = Literal["any", "mtls", "wpt", "both"]
 Replay = Literal["refuse", "report"]
@@ -38,7 +39,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """One declared right to call. No `routes` means every route; `fail_open_until_s` 0 means never."""
+    """One declared right to call. No `routes` means every route; `mode` can only weaken that of the guard."""
 
     id: str
     caller: Service
@@ -50,7 +51,7 @@ class Binding:
     routes: tuple[Route, ...] = ()
     pairs: tuple[tuple[str, str], ...] = ()
     """Pinned (caller deployment, callee deployment); empty: any that is live."""
-    fail_open_until_s: int = 0
+    mode: Mode = "enforce"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +108,9 @@ def _policy(document: dict[str, Any]) -> Policy:
 
 
 def _binding(entry: dict[str, Any]) -> Binding:
-    if entry["proof"] not in get_args(Proof) or entry["replay"] not in get_args(Replay):
-        raise ValueError("an unknown proof or replay rule")
+    for name, kind in (("proof", Proof), ("replay", Replay), ("mode", Mode)):
+        if entry[name] not in get_args(kind):
+            raise ValueError(f"`{entry[name]}` is no {name} of a binding")
     return Binding(
         id=entry["id"],
         caller=_service(entry["caller"]),
@@ -119,7 +121,7 @@ def _binding(entry: dict[str, Any]) -> Binding:
         replay=entry["replay"],
         routes=tuple(Route(method, prefix) for method, prefix in entry["routes"]),
         pairs=tuple((caller, callee) for caller, callee in entry["pairs"]),
-        fail_open_until_s=_whole(entry["fail_open_until"]),
+        mode=entry["mode"],
     )
 
 
@@ -164,5 +166,5 @@ def _entry(binding: Binding) -> dict[str, Any]:
         "replay": binding.replay,
         "routes": [[route.method, route.prefix] for route in binding.routes],
         "pairs": [list(pair) for pair in binding.pairs],
-        "fail_open_until": binding.fail_open_until_s,
+        "mode": binding.mode,
     }

@@ -8,13 +8,13 @@ never raises for content: what is wrong is in the manifest's problems.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from bindtrace.propagation.errors import Refusal
 from bindtrace.propagation.manifest import Manifest, Problem
-from bindtrace.propagation.platforms import generic, vercel
+from bindtrace.propagation.platforms import cloudflare, generic, vercel
+from bindtrace.propagation.platforms.linking import linked
 
 
 class Platform(Protocol):
@@ -34,7 +34,7 @@ class Platform(Protocol):
     def read(self, path: Path, text: str) -> Manifest: ...
 
 
-PLATFORMS: Final[tuple[Platform, ...]] = (vercel, generic)
+PLATFORMS: Final[tuple[Platform, ...]] = (cloudflare, vercel, generic)
 """Asked in this order, by file name and then by content; the first that claims a file reads it."""
 
 MAX_BYTES: Final = 16 * 1024 * 1024
@@ -58,8 +58,8 @@ def _platform_of(path: Path, text: str) -> Platform | None:
 
 
 def read_manifests(paths: Iterable[Path]) -> tuple[Manifest, ...]:
-    """All of them, scoped by the bindtrace.toml among them. Raises Refusal on the first fatal problem."""
-    manifests = scoped(read_manifest(path) for path in paths)
+    """All of them, linked to each other. Raises Refusal on the first fatal problem."""
+    manifests = linked(read_manifest(path) for path in paths)
     for problem in problems_of(manifests):
         if problem.fatal:
             raise Refusal(f"{problem.place}: {problem.message}", fix=problem.fix)
@@ -71,27 +71,6 @@ def problems_of(manifests: Iterable[Manifest]) -> tuple[Problem, ...]:
     return tuple(
         problem for manifest in manifests for problem in sorted(manifest.problems, key=lambda p: p.line)
     )
-
-
-def scoped(manifests: Iterable[Manifest]) -> tuple[Manifest, ...]:
-    """Gives the scope that one file names to those that name none. Raises Refusal where files name two."""
-    given = tuple(manifests)
-    named = [manifest for manifest in given if manifest.scope]
-    scopes = {manifest.scope: manifest.file for manifest in named}
-    if len(scopes) > 1 and len(named) < len(given):
-        raise Refusal(
-            f"the scope is ambiguous: {' and '.join(f'{s!r} in {f}' for s, f in scopes.items())}",
-            fix="give the manifests of one scope at a time.",
-        )
-    return tuple(m if m.scope or not scopes else _in_scope(m, next(iter(scopes))) for m in given)
-
-
-def _in_scope(manifest: Manifest, scope: str) -> Manifest:
-    parts = ("services", "grants", "exposures", "hosts", "defaults", "aliases")
-    changed: dict[str, Any] = {
-        part: tuple(replace(row, scope=scope) for row in getattr(manifest, part)) for part in parts
-    }
-    return replace(manifest, scope=scope, **changed)
 
 
 def _text_of(path: Path) -> str:

@@ -19,12 +19,12 @@ named_hosts as (
     join (
         select
             *,
-            starts_with(host, '*') as wild,
-            (platform_domain, starts_with(host, '*'), road = 'public') as place
+            contains(host, '*') as wild,
+            (platform_domain, contains(host, '*'), road = 'public') as place
         from known_hosts
     ) as h
         on h.host in (c.host, c.bare)
-        or (h.wild and (ends_with(c.bare, substr(h.host, 2)) or ends_with(c.host, substr(h.host, 2))))
+        or (h.wild and (c.bare glob h.host or c.host glob h.host))
     group by c.host
 )
 select

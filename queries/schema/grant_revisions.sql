@@ -19,5 +19,6 @@ create table if not exists grant_revisions (
     paths varchar[] not null,  -- regular expressions over the whole path; []: any
     caller_id varchar,  -- the identity that the caller must prove
     protection varchar,  -- the least that it must be protected by: tls, mtls
-    used_within_days uinteger
+    used_within_days uinteger,
+    traced boolean not null  -- false: no trace shows its calls
 );

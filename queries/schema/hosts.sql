@@ -1,6 +1,6 @@
 -- Host names that are known to be a service's, or the public edge's.
 create table if not exists hosts (
-    host varchar not null,  -- lower case host or host:port; '*.name' matches any one or more labels
+    host varchar not null,  -- lower case host or host:port; '*' matches any text: '*.name', 'worker.*.workers.dev'
     service varchar,  -- null: the edge itself, which leads to many services
     road varchar not null,  -- private: an internal name; public: a public one
     platform varchar not null,  -- '': none

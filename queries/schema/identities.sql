@@ -1,12 +1,13 @@
 -- Identities: which service each resource is, by its own attributes and by what bindtrace.toml maps them to.
--- reads: resources, service_matches, meta
+-- reads: resources, service_matches, services, meta
 -- why: named in one place, and named anew when the settings change, without touching a span.
 create or replace view identities as
 select
     r.resource_id,
     coalesce(any_value(m.service), any_value(r.service)) as service,
     coalesce(any_value(r.scope), (select any_value(value) from meta where key = 'scope')) as scope,
-    any_value(r.environment) as environment,
+    -- a service of which manifests know one environment is of that one, where its telemetry does not say
+    coalesce(any_value(r.environment), any_value(e.environment)) as environment,
     any_value(r.deployment) as deployment,
     any_value(r.platform) as platform,
     -- a browser is at its user's, whatever it calls itself
@@ -15,4 +16,10 @@ select
     coalesce(bool_or(r.sdk = 'envoy'), false) as proxy
 from resources as r
 left join service_matches as m on json_extract_string(r.attributes, '$."' || m.attribute || '"') = m.value
+left join (
+    select service, any_value(environment) as environment
+    from services
+    group by service
+    having count(*) = count(environment) and count(distinct environment) = 1
+) as e on e.service = coalesce(m.service, r.service)
 group by r.resource_id;

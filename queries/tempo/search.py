@@ -14,6 +14,8 @@ from bindtrace.queries.traceql.search import search_statement, shown_fields, spa
 from bindtrace.queries.traceql.syntax import Field, TraceQL, TraceQLError
 
 Json = dict[str, Any]
+ROOTLESS = "<root span not yet received>"
+"""Tempo's own words."""
 
 
 def search(
@@ -28,7 +30,8 @@ def search(
     found = run(con, statement.text, window | statement.values)
     traces = [row["trace_id"] for row in found]
     facts = {
-        row["trace_id"]: row for row in run(con, sql_files.folder("tempo")["traces"].text, {"traces": traces})
+        row["trace_id"]: row
+        for row in run(con, sql_files.folder("traces")["summaries"].text, {"traces": traces})
     }
     spans = _spans(con, query, window, traces, [span for row in found for span in row["span_ids"]])
     return {
@@ -82,10 +85,10 @@ def _trace(facts: Json, found: Json, spans: dict[tuple[Any, int], Json]) -> Json
     shown = [spans[key] for span in found["span_ids"] if (key := (found["trace_id"], span)) in spans]
     return {
         "traceID": found["trace_id"].hex,
-        "rootServiceName": facts["root_service"],
-        "rootTraceName": facts["root_name"],
+        "rootServiceName": facts["root_service"] or ROOTLESS,
+        "rootTraceName": facts["root_name"] or "",
         "startTimeUnixNano": str(facts["start_time_unix_nano"]),
-        "durationMs": int(facts["duration_ms"]),
+        "durationMs": (facts["end_time_unix_nano"] - facts["start_time_unix_nano"]) // 1_000_000,
         "spanSets": [{"matched": found["matched"], "spans": shown}],
         "serviceStats": {
             service["service"]: {"spanCount": service["spans"], "errorCount": service["errors"]}

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
 import duckdb
 import pytest
-from answering import Api
+from answering import Api, asked_of
 from drawing import CLIENT, SERVER, draw, span
 from drawn_shop import PUBLIC_ID, write_shop
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
-from bindtrace.collector.store.traces import trace_bytes
+from bindtrace.collector.store.traces import trace_bytes, trace_json
+from bindtrace.queries.api.jaeger import build_jaeger
 from bindtrace.queries.api.tempo import build_tempo
-from bindtrace.queries.database import cursor, open_database
+from bindtrace.queries.database import open_database
 
 
 @pytest.fixture
@@ -32,13 +32,7 @@ def con(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 @pytest.fixture
 def api(con: duckdb.DuckDBPyConnection) -> Api:
-    @contextlib.contextmanager
-    def asked() -> Iterator[duckdb.DuckDBPyConnection]:
-        own = cursor(con)
-        yield own
-        own.close()
-
-    return Api(build_tempo(asked, trace_bytes))
+    return Api(build_tempo(asked_of(con), trace_bytes))
 
 
 def test_v2_is_a_message_whose_first_field_is_the_trace(api: Api) -> None:
@@ -108,3 +102,15 @@ def test_v1_is_the_bare_trace_and_short_ids_are_padded(api: Api) -> None:
     body = api.get(f"/api/traces/{PUBLIC_ID.lstrip('0').upper()}").content
 
     assert len(TracesData.FromString(body).resource_spans) == 3
+
+
+def test_the_same_trace_is_to_be_had_as_otlp_json(con: duckdb.DuckDBPyConnection) -> None:
+    reply = Api(build_jaeger(asked_of(con), trace_json)).get(f"/api/v3/traces/{PUBLIC_ID}")
+
+    spans = [
+        one
+        for envelope in reply.json()["result"]["resourceSpans"]
+        for scope in envelope["scopeSpans"]
+        for one in scope["spans"]
+    ]
+    assert {one["traceId"] for one in spans} == {PUBLIC_ID}

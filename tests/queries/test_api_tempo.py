@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,13 +9,13 @@ from typing import Any
 
 import duckdb
 import pytest
-from answering import Api
+from answering import Api, asked_of
 from drawing import NOON, SERVER, draw, span
 from drawn_shop import GOOD_ID, PUBLIC_ID, UNDECLARED_ID, write_shop
 
 from bindtrace.collector.store.traces import trace_bytes
 from bindtrace.queries.api.tempo import build_tempo
-from bindtrace.queries.database import cursor, open_database
+from bindtrace.queries.database import open_database
 from bindtrace.queries.tempo.search import search
 
 SECONDS = NOON // 10**9
@@ -44,13 +43,7 @@ def con(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyCon
 
 @pytest.fixture(scope="module")
 def api(con: duckdb.DuckDBPyConnection) -> Api:
-    @contextlib.contextmanager
-    def asked() -> Iterator[duckdb.DuckDBPyConnection]:
-        own = cursor(con)
-        yield own
-        own.close()
-
-    return Api(build_tempo(asked, trace_bytes))
+    return Api(build_tempo(asked_of(con), trace_bytes))
 
 
 def found(api: Api, text: str) -> set[str]:

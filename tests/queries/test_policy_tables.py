@@ -20,7 +20,7 @@ AT = ("app.toml", 7)
 GRANT = Grant(
     "p", "shop", "production", "a", "b", "B", *AT, action="deny", precedence=2, kind="message", road="public",
     callee_scope="other", entrypoint="Api", methods=("GET", "PUT"), paths=("^/x$",), caller_id="spiffe://shop/a",
-    protection="mtls", used_within_days=90,
+    protection="mtls", used_within_days=90, traced=False,
 )  # fmt: skip
 SERVICE = DeclaredService(
     "p", "shop", "b", "internal", *AT, environment="production", sensitive=True, protection="tls", outside=True,
@@ -47,7 +47,7 @@ def test_every_part_of_a_manifest_is_stored_with_its_revision_and_place(
 
     assert rows("grants") == [
         ("rev", "p", "shop", "production", "a", "b", "B", *AT, "deny", 2, "message", "public", "other", "Api",
-         ["GET", "PUT"], ["^/x$"], "spiffe://shop/a", "mtls", 90)
+         ["GET", "PUT"], ["^/x$"], "spiffe://shop/a", "mtls", 90, False)
     ]  # fmt: skip
     assert rows("services") == [
         ("rev", "p", "shop", "b", "internal", *AT, "production", True, "tls", True, True, ["c"], ["preview"], ["a"])
@@ -59,7 +59,9 @@ def test_every_part_of_a_manifest_is_stored_with_its_revision_and_place(
     assert rows("defaults") == [("rev", "p", "shop", None, "deny", *AT)]
     assert rows("address_ranges") == [("192.0.2.0/24", "egress", "a", *AT)]
     assert rows("probes") == [("lb", ["10.0.0.0/8"], "ELB/", ["^/ping$"], *AT)]
-    assert rows("manifests") == [("rev", "p", "shop", "app.toml", "dpl_1", 8)]
+    assert con.execute(
+        "select revision, platform, scope, file, deployment, max_hops from manifests"
+    ).fetchall() == [("rev", "p", "shop", "app.toml", "dpl_1", 8)]
     assert rows("meta where key = 'scope'") == [("scope", "shop")]
 
 

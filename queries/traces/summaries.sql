@@ -1,10 +1,11 @@
--- Traces: what a search answer says of each trace, and how many spans each service has in it.
+-- Summaries: what lists of traces say of each: its root, its time, and how many spans each service has in it.
 -- parameters: traces (UUIDs)
 -- reads: spans, identities
--- source: tempopb TraceSearchMetadata; Tempo's own words where the root was not seen
+-- source: tempopb TraceSearchMetadata; jaeger-idl:swagger/api_v3/query_service.openapi.yaml, TraceSummary
 with here as (
     select distinct on (s.trace_id, s.span_id)
         s.trace_id,
+        s.span_id,
         s.parent_span_id,
         s.name,
         s.start_time_unix_nano,
@@ -23,16 +24,18 @@ counted as (
 )
 select
     h.trace_id,
-    coalesce(
-        arg_min(h.service, h.start_time_unix_nano) filter (h.parent_span_id is null), '<root span not yet received>'
-    ) as root_service,
-    coalesce(arg_min(h.name, h.start_time_unix_nano) filter (h.parent_span_id is null), '') as root_name,
+    arg_min(h.service, h.start_time_unix_nano) filter (h.parent_span_id is null) as root_service,
+    arg_min(h.name, h.start_time_unix_nano) filter (h.parent_span_id is null) as root_name,
     min(h.start_time_unix_nano) as start_time_unix_nano,
-    (max(h.end_time_unix_nano) - min(h.start_time_unix_nano)) // 1000000 as duration_ms,
+    max(h.end_time_unix_nano) as end_time_unix_nano,
+    count(*) as spans,
+    count(*) filter (h.error) as errors,
+    count(*) filter (h.parent_span_id is not null and parent.span_id is null) as orphans,
     (
         select list({'service': c.service, 'spans': c.spans, 'errors': c.errors} order by c.service)
         from counted as c
         where c.trace_id = h.trace_id
     ) as services
 from here as h
+left join here as parent on parent.trace_id = h.trace_id and parent.span_id = h.parent_span_id
 group by h.trace_id

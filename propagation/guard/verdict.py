@@ -1,0 +1,87 @@
+"""What a guard writes on the span of a request: the verdict and who was verified, never a token or a header."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from bindtrace.propagation import vocabulary as words
+from bindtrace.propagation.guard.modes import Outcome
+from bindtrace.propagation.guard.request import Judgement, Receiver, Trust
+from bindtrace.propagation.identity.wit import Wit
+from bindtrace.propagation.vocabulary import Position
+
+Value = str | bool | int | float | tuple[str, ...]
+_CONTROL: Final = re.compile(r"[^\x20-\x7e]")
+_SHORT: Final = 32
+
+
+def fingerprint(text: str) -> str:
+    """The first 128 bits of SHA-256 in hex: enough to find a token again, nothing to use it by."""
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:_SHORT]
+
+
+def attributes(
+    judgement: Judgement,
+    outcome: Outcome,
+    receiver: Receiver,
+    trust: Trust,
+    *,
+    now_s: float,
+    position: Position,
+    mutated: bool = False,
+    fidelity: str = "raw",
+) -> dict[str, Value]:
+    """Span attributes by enforcement.md 3.16. Absent values are left out."""
+    values: dict[str, Value | None] = {
+        words.AUTHZ_DECISION: outcome.decision,
+        words.AUTHZ_WOULD: outcome.would,
+        words.AUTHZ_REASON: judgement.reason,
+        words.AUTHZ_MODE: outcome.mode,
+        words.AUTHZ_FAILURE_MODE: outcome.failure_mode,
+        words.AUTHZ_ASSURANCE: judgement.assurance,
+        words.AUTHZ_POSITION: position,
+        words.AUTHZ_HEADER_FIDELITY: fidelity,
+        words.AUTHZ_HEADERS_MUTATED: mutated or None,
+        words.AUTHZ_REPLAY_SCOPE: "process" if judgement.assurance in ("wpt", "mtls+wpt") else None,
+        words.AUTHZ_REPLAYED: judgement.replayed or None,
+        words.TARGET_ID: str(receiver.service),
+        words.POLICY_AGE_S: None if trust.policy is None else round(now_s - trust.policy_at_s),
+        words.CALLER_UNVERIFIED: None if judgement.unverified is None else str(judgement.unverified),
+        words.CREDENTIAL_EXPOSED: None if judgement.exposed is None else str(judgement.exposed),
+        words.EDGE_STRIPPED: _printable(judgement.stripped),
+        words.EDGE_STRIPPED_SHA256: tuple(judgement.stripped.values()) or None,
+        words.PROOF_SHA256: None if judgement.proof is None else fingerprint(judgement.proof),
+        **(_of_token(judgement.wit, trust, now_s) if judgement.wit else {}),
+        **_of_peer(judgement),
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _of_token(wit: Wit, trust: Trust, now_s: float) -> dict[str, Value | None]:
+    bundle = trust.bundles.get(wit.subject.trust_domain)
+    return {
+        words.VERIFIED_CALLER: str(wit.subject),
+        words.CALLER_DEPLOYMENT: wit.subject.deployment,
+        words.BINDING_ID: wit.granted.binding,
+        words.BINDING_EPOCH: wit.granted.epoch,
+        words.BUNDLE_SEQUENCE: bundle.sequence if bundle else None,
+        words.CREDENTIAL_KID: wit.kid,
+        words.CREDENTIAL_SHA256: fingerprint(wit.jti),
+        words.CREDENTIAL_AGE_S: round(now_s - wit.issued_at_s),
+        words.CREDENTIAL_REMAINING_S: round(wit.expires_s - now_s),
+    }
+
+
+def _of_peer(judgement: Judgement) -> dict[str, Value | None]:
+    return {
+        words.PEER_ID: None if judgement.peer is None else str(judgement.peer),
+        words.PEER_CERT_SHA256: None if judgement.leaf is None else judgement.leaf.sha256.hex(),
+        words.PEER_VIA: judgement.via,
+    }
+
+
+def _printable(stripped: Mapping[str, str]) -> tuple[str, ...] | None:
+    return tuple(_CONTROL.sub("?", name) for name in stripped) or None

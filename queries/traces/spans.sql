@@ -1,0 +1,30 @@
+-- Spans: whole traces as a client draws them, each span once, in the order of their beginning.
+-- parameters: traces (UUIDs)
+-- reads: spans, identities, resources, instrumentation_scopes
+select
+    s.trace_id,
+    s.span_id,
+    s.parent_span_id,
+    s.kind,
+    s.name,
+    s.start_time_unix_nano,
+    greatest(s.end_time_unix_nano, s.start_time_unix_nano) as end_time_unix_nano,
+    s.status_code,
+    s.status_message,
+    s.attributes,
+    s.events,
+    s.links,
+    s.resource_id,
+    coalesce(n.service, 'unknown_service') as service,
+    r.attributes as resource_attributes,
+    c.name as scope_name
+from (
+    select distinct on (trace_id, span_id, kind, resource_id) *
+    from spans
+    where trace_id in (select unnest($traces::uuid[]))
+    order by trace_id, span_id, kind, resource_id, load_id
+) as s
+join identities as n using (resource_id)
+join resources as r using (resource_id)
+left join instrumentation_scopes as c using (instrumentation_scope_id)
+order by s.trace_id, s.start_time_unix_nano, s.span_id
