@@ -149,13 +149,15 @@ class _Reading:
         self.namespaces(worker)
 
     def not_inherited(self, worker: _Worker, line: int) -> None:
-        for key in cloudflare_rules.NOT_INHERITED:
-            if worker.inherited.get(key) and key not in worker.own:
-                message = (
-                    f"`{key}` is at the top level, and environment `{worker.environment}` does not inherit it"
-                )
-                fix = f"repeat it under env.{worker.environment}, if {worker.name} is to have it."
-                self.problem(line, "NOT_INHERITED", message, fix, fatal=False)
+        missing = [
+            f"`{key}`"
+            for key in cloudflare_rules.NOT_INHERITED
+            if worker.inherited.get(key) and key not in worker.own
+        ]
+        if missing:
+            message = f"{worker.name} has no {', '.join(missing)}: environments do not inherit them"
+            fix = f"repeat under env.{worker.environment} what it is to have, or leave it empty there: `[]`."
+            self.problem(line, "NOT_INHERITED", message, fix, fatal=False)
 
     def listed(self, table: dict[str, Any], path: tuple[str, ...]) -> Iterator[tuple[int, Any]]:
         """Line and entry of a list, at a path of keys."""
@@ -252,8 +254,10 @@ class _Reading:
         for host in route.hosts:
             kind: ExposureKind = "domain" if custom else "route"
             self.expose(worker, line, host, kind, str(pattern), route.pattern)
-            # A part of a host leads here, the rest elsewhere: the host alone names nobody.
-            self.hosts.append(self.host(worker, host, worker.name if route.whole else None, line))
+            # A part of a host leads here, the rest elsewhere: the host alone names nobody. And of several
+            # environments that inherit one host, it is that of none but the first.
+            if worker.environment is None or worker.source("routes") is worker.own or "route" in worker.own:
+                self.hosts.append(self.host(worker, host, worker.name if route.whole else None, line))
 
     def expose(
         self,
