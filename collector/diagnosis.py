@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from bindtrace.collector.instrumenting import CLOUDFLARE, missing
+
 Row = Mapping[str, Any]
 
 OK, WARN, FAIL = "ok", "warn", "fail"
@@ -29,6 +31,7 @@ class Found(NamedTuple):
 
     status: Row | None
     health: Sequence[Row]
+    instrumentation: Sequence[Row]
     senders: Sequence[Row]
     services: Sequence[Row]
     grants: Sequence[Row]
@@ -122,16 +125,14 @@ def _arriving(found: Found) -> Iterator[Line]:
 def _binding(found: Found) -> Iterator[Line]:
     if not found.health:
         return
-    with_it = [str(row["service"]) for row in found.health if row["with_binding"]]
-    without = [str(row["service"]) for row in found.health if not row["with_binding"]]
     question = "do calls carry the binding header"
-    step = "in Python: OTEL_PROPAGATORS=tracecontext,baggage,binding; elsewhere capture the header service-binding"
-    if not with_it:
-        yield Line(WARN, question, "no span says so: who called is only inferred from parents", step)
-    elif without:
-        yield Line(WARN, question, f"{_names(with_it)} do, {_names(without)} do not", step)
-    else:
-        yield Line(OK, question, f"all {len(with_it)} service(s) do")
+    lacking = missing(found.instrumentation, found.grants)
+    # Workers cannot be told to, so nothing is wrong with them.
+    for one in lacking:
+        state = OK if one.lines == CLOUDFLARE else WARN
+        yield Line(state, question, f"not from {_names(one.services)} ({one.sender})", one.lines)
+    if not lacking:
+        yield Line(OK, question, f"all {len(found.health)} service(s) do")
 
 
 def _manifest(found: Found) -> Iterator[Line]:

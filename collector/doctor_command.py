@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain, repeat
 from pathlib import Path
 
 import click
@@ -51,7 +52,7 @@ def _look(db: Path | None, url: str | None) -> list[Line]:
         status = source.status() if isinstance(source, LiveSource) else None
         if status is not None and status.get("failure"):  # it answers nothing but its status
             return diagnose(_found(source, status, {}))
-        names = ("health", "senders", "services", "grants", "findings")
+        names = ("health", "instrumentation", "senders", "services", "grants", "findings")
         return diagnose(_found(source, status, {name: source.rows(name, Query()) for name in names}))
     finally:
         source.close()
@@ -65,6 +66,7 @@ def _found(
     return Found(
         status,
         rows.get("health", []),
+        rows.get("instrumentation", []),
         rows.get("senders", []),
         rows.get("services", []),
         rows.get("grants", []),
@@ -83,5 +85,7 @@ def _drawn(line: Line) -> Text:
         f": {cells.visible(line.evidence)}",
     )
     if line.next_step:
-        text.append(f"\n     → {cells.visible(line.next_step)}")
+        # Lines to copy stay lines.
+        for mark, step in zip(chain("→", repeat(" ")), line.next_step.split("\n"), strict=False):
+            text.append(f"\n     {mark} {cells.visible(step)}")
     return text

@@ -50,6 +50,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
         "slowest_trace_id", "failing_trace_id", "typical_trace_id",
     ),
     "health": ("service", "spans", "with_binding", "hops", "orphans", "lag_s", "last_received"),
+    "instrumentation": ("service", "sender", "spans", "with_binding"),
     "rules": RULE_KEYS,
     "senders": (
         "service", "sdk", "version", "protocol", "accepted", "rejected", "refused", "redacted", "duplicates",

@@ -11,6 +11,10 @@ from bindtrace.collector.diagnosis import FAIL, OK, WARN, Found, Line, diagnose
 NOW = 1_800_000_000 * 10**9
 
 
+def sender(service: str, kind: str, with_binding: int = 0) -> dict[str, Any]:
+    return {"service": service, "sender": kind, "spans": 10, "with_binding": with_binding}
+
+
 def healthy(**changes: Any) -> Found:
     service = {
         "service": "orders", "spans": 10, "with_binding": 4, "hops": 20, "orphans": 0, "lag_s": 0.2,
@@ -20,6 +24,7 @@ def healthy(**changes: Any) -> Found:
     found = Found(
         status={"pid": 1, "endpoints": {"grpc": "127.0.0.1:4317"}, "journal_waiting_bytes": 0, "spans": 10},
         health=[service | changes.pop("service", {})],
+        instrumentation=[sender("orders", "python", 4)],
         senders=[],
         services=[seen],
         grants=[{"caller": "orders", "callee": "orders"}],
@@ -45,7 +50,14 @@ def test_all_is_well_where_all_is_well() -> None:
     [
         (healthy(health=[]), "are spans arriving", FAIL, "none is stored"),
         (healthy(status=None), "is a collector running", WARN, "no, this is the file"),
-        (healthy(service={"with_binding": 0}), "do calls carry the binding header", WARN, "only inferred"),
+        (
+            healthy(instrumentation=[sender("orders", "python")]),
+            "do calls carry the binding header", WARN, "not from orders (Python)",
+        ),
+        (
+            healthy(instrumentation=[sender("orders", "cloudflare")]),
+            "do calls carry the binding header", OK, "not from orders (Cloudflare Workers)",
+        ),
         (healthy(service={"orphans": 5}), "are parents missing", WARN, "5 of 20 calls name a parent"),
         (healthy(service={"lag_s": -7200.0}), "are the clocks right", WARN, "orders is 2 h ahead of our clock"),
         (healthy(service={"last_received": "1"}), "are spans arriving", WARN, "d ago"),
@@ -92,6 +104,9 @@ def test_a_locked_door_may_be_reached() -> None:
 
 
 def test_every_warning_says_what_to_do() -> None:
-    broken = healthy(status=None, service={"with_binding": 0, "orphans": 5, "lag_s": -7200.0}, quarantined=1)
+    silent = [sender("orders", "python")]
+    broken = healthy(
+        status=None, instrumentation=silent, service={"orphans": 5, "lag_s": -7200.0}, quarantined=1
+    )
 
     assert all(line.next_step for line in diagnose(broken) if line.state != OK)

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import venv
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -32,9 +32,33 @@ NODE_PACKAGES: Final = (
     "@opentelemetry/exporter-trace-otlp-proto",
     "@opentelemetry/exporter-zipkin",
 )
+NEXT_PACKAGES: Final = (
+    "@opentelemetry/api@1.9.1",
+    "@opentelemetry/api-logs@0.223.1",
+    "@opentelemetry/instrumentation@0.223.0",
+    "@opentelemetry/resources@2.12.1",
+    "@opentelemetry/sdk-logs@0.223.1",
+    "@opentelemetry/sdk-metrics@2.12.1",
+    "@opentelemetry/sdk-trace-base@2.12.1",
+    "@vercel/otel@2.1.3",
+    "next@16.4.6",
+    "react@19.3.1",
+    "react-dom@19.3.1",
+)
+FASTAPI_PACKAGES: Final = (
+    "fastapi==0.165.0",
+    "pydantic==2.14.4",
+    "pydantic_core==2.50.5",
+    "annotated-doc==0.0.7",
+    "annotated-types==0.8.0",
+    "typing-inspection==0.4.5",
+)
+"""What our own environment has not: its OpenTelemetry and Starlette are used."""
 PLACES: Final[Mapping[str, Path]] = {
     "envoy": CACHE / "envoy" / "bin" / "envoy",
     "node": CACHE / "node" / "node_modules",
+    "next": CACHE / "next" / "node_modules" / "next",
+    "fastapi": CACHE / "fastapi" / "fastapi",
     "collector": CACHE / "bin" / "otelcol",
     "jaeger": CACHE / "bin" / "jaeger",
     "viewer": CACHE / "bin" / "otel-desktop-viewer",
@@ -45,7 +69,7 @@ def peer(name: str) -> Path:
     """Where it is; the test is skipped where it is not."""
     if not PLACES[name].exists():
         pytest.skip(f"{name} is not at {PLACES[name]}: `make peers` gets it")
-    if name == "node" and shutil.which("node") is None:
+    if name in ("node", "next") and shutil.which("node") is None:
         pytest.skip("Node.js is not installed")
     return PLACES[name]
 
@@ -57,10 +81,23 @@ def _get_envoy() -> None:
 
 
 def _get_node() -> None:
-    home = CACHE / "node"
+    _npm("node", NODE_PACKAGES)
+
+
+def _get_next() -> None:
+    _npm("next", NEXT_PACKAGES)
+
+
+def _npm(name: str, packages: Sequence[str]) -> None:
+    home = CACHE / name
     home.mkdir(parents=True, exist_ok=True)
     (home / "package.json").write_text("{}\n")
-    _run(["npm", "install", "--no-audit", "--no-fund", "--silent", *NODE_PACKAGES], home)
+    _run(["npm", "install", "--no-audit", "--no-fund", "--loglevel", "error", *packages], home)
+
+
+def _get_fastapi() -> None:
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    _run([*command, "--only-binary", ":all:", "--target", CACHE / "fastapi", *FASTAPI_PACKAGES])
 
 
 def _get_collector() -> None:
@@ -110,6 +147,8 @@ def _get_viewer() -> None:
 GETTERS: Final[Mapping[str, Callable[[], None]]] = {
     "envoy": _get_envoy,
     "node": _get_node,
+    "next": _get_next,
+    "fastapi": _get_fastapi,
     "collector": _get_collector,
     "jaeger": _get_jaeger,
     "viewer": _get_viewer,
