@@ -147,18 +147,18 @@ def edge_and_orders(binary: Path, folder: Path, collector: str, exporter: Export
     """URL of the edge, once a call goes through both. Ends every process at the end."""
     edge, orders = free_port(), free_port()
     with contextlib.ExitStack() as stack:
-        app = stack.enter_context(_application())
+        app = stack.enter_context(application())
         stack.enter_context(
-            _envoy(binary, folder, config("orders", orders, ("app", app), collector, exporter))
+            envoy(binary, folder, config("orders", orders, ("app", app), collector, exporter))
         )
         stack.enter_context(
-            _envoy(binary, folder, config("edge", edge, ("orders", orders), collector, exporter))
+            envoy(binary, folder, config("edge", edge, ("orders", orders), collector, exporter))
         )
         yield f"http://127.0.0.1:{edge}"
 
 
 @contextlib.contextmanager
-def _application() -> Iterator[int]:
+def application() -> Iterator[int]:
     class Answer(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200)
@@ -175,7 +175,7 @@ def _application() -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def _envoy(binary: Path, folder: Path, settings: dict[str, Any]) -> Iterator[None]:
+def envoy(binary: Path, folder: Path, settings: dict[str, Any]) -> Iterator[None]:
     name = settings["node"]["id"]
     path = folder / f"{name}.json"
     path.write_text(json.dumps(settings))

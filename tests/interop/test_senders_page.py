@@ -1,0 +1,102 @@
+"""What docs/senders.md says, tried: Envoy's own settings with a real Envoy, options and names with what they name."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import urllib.request
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+from interop.envoys import application, config, envoy
+from interop.peers import peer
+from interop.vercel_pair import ROOT, page
+from serving import collecting
+from support import free_port, wait_for
+
+from bindtrace.collector import instrumenting
+from bindtrace.collector.doctor_command import doctor
+from bindtrace.collector.serve_command import serve
+from bindtrace.propagation.binding_header import Binding, serialize
+from bindtrace.queries.database import open_database
+
+TEXT = (ROOT / "docs" / "senders.md").read_text()
+CHAIN = "5b8efff798038103d269b633813fc60c"
+
+
+@pytest.mark.slow
+def test_envoy_as_the_page_sets_it_says_who_the_caller_claims_to_be(tmp_path: Path) -> None:
+    peer("envoy")
+    with collecting(tmp_path / "t.duckdb", receivers=1) as collector, application() as app:
+        port = free_port()
+        settings = config("orders", port, ("app", app), collector.endpoints["grpc"], "grpc")
+        resources = settings["static_resources"]
+        manager = resources["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+        manager["tracing"] = yaml.safe_load(page("Envoy", "yaml"))["tracing"]
+        resources["clusters"][1]["name"] = resources["clusters"][1]["load_assignment"]["cluster_name"] = (
+            "bindtrace"
+        )
+        claim = serialize(Binding("storefront", CHAIN, callee="orders", hop=1))
+        with envoy(peer("envoy"), tmp_path, settings):
+            request = urllib.request.Request(f"http://127.0.0.1:{port}/", headers={"Service-Binding": claim})
+            urllib.request.urlopen(request, timeout=10).close()
+            wait_for(
+                lambda: carrying(collector.endpoints["api"]), seconds=20, what="doctor to see the header"
+            )
+        assert collector.stop() == 0
+
+    con = open_database(tmp_path / "t.duckdb")
+    found = con.execute(
+        "select claimed_caller, claimed_callee, claimed_chain, claimed_hop from spans "
+        "where kind = 2 and claimed_caller is not null"
+    ).fetchall()
+    con.close()
+    assert found == [("storefront", "orders", CHAIN, 1)]
+
+
+def carrying(api: str) -> bool:
+    """Doctor sees the header from all services."""
+    done = CliRunner().invoke(doctor, ["--url", f"http://{api}", "-f", "json"])
+    lines = [one for one in json.loads(done.output) if one["question"] == "do calls carry the binding header"]
+    return [line["evidence"] for line in lines] == ["all 1 service(s) do"]
+
+
+def test_every_option_of_serve_that_the_page_names_exists() -> None:
+    commands = [shlex.split(line) for line in re.findall(r"^bindtrace serve .*$", TEXT, re.MULTILINE)]
+    named = {word for words in commands for word in words if word.startswith("--")}
+
+    assert len(named) > 4
+    assert named <= {option for parameter in serve.params for option in parameter.opts}
+
+
+@pytest.mark.parametrize("title", ["Envoy", "Istio", "An OpenTelemetry Collector in front"])
+def test_yaml_of_the_page_is_yaml(title: str) -> None:
+    assert list(yaml.safe_load_all(page(title, "yaml")))
+
+
+def test_json_of_the_page_is_what_wrangler_reads() -> None:
+    traces = json.loads(page("Cloudflare Workers", "jsonc"))["observability"]["traces"]
+
+    assert set(traces) == {"enabled", "destinations", "head_sampling_rate", "persist"}
+
+
+@pytest.mark.parametrize(
+    "lines", [instrumenting.PYTHON, instrumenting.ENVOY, instrumenting.NODE, instrumenting.JAVA]
+)
+def test_the_lines_that_doctor_names_are_those_of_the_page(lines: str) -> None:
+    telling = [line for line in lines.splitlines() if "service-binding" in line or "Binding" in line]
+
+    assert telling
+    for line in telling:
+        said = re.sub(r"^export |^# |\s+#.*$", "", line.strip())
+        assert all(word in TEXT for word in re.findall(r"[\w.\-']*[Bb]inding[\w.\-']*|OTEL_\w+", said)), line
+
+
+def test_istio_lines_are_those_of_the_page() -> None:
+    said = yaml.safe_load(instrumenting.ISTIO.partition("\n")[2])[0]["customTags"]
+    documents = list(yaml.safe_load_all(page("Istio", "yaml")))
+
+    assert documents[1]["spec"]["tracing"][0]["customTags"] == said
