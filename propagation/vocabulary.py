@@ -96,6 +96,9 @@ CREDENTIAL_REMAINING_S: Final = "bindtrace.credential.remaining_s"
 CREDENTIAL_EXPOSED: Final = "bindtrace.credential.exposed_on_public_path"
 EDGE_STRIPPED: Final = "bindtrace.edge.stripped"
 EDGE_STRIPPED_SHA256: Final = "bindtrace.edge.stripped_sha256"
+TRACE_EXTERNAL: Final = "bindtrace.trace.external"
+"""On the link from a restarted trace to the one that came from outside."""
+RESERVED_BAGGAGE: Final = "bindtrace."
 GENERATION: Final = "bindtrace.generation"
 
 Assurance = Literal["none", "bearer", "wpt", "mtls", "mtls+wpt"]

@@ -28,12 +28,12 @@ from bindtrace.collector.ports import Address, address_of, listen
 from bindtrace.collector.receive import grpc_server, http_server
 from bindtrace.collector.receive.accounting import keep_writing
 from bindtrace.collector.receive.budget import Budget
+from bindtrace.collector.receive.connection import SenderProtocol
 from bindtrace.collector.receive.doors import DoorFiles, Doors, open_doors
 from bindtrace.collector.receive.group import GroupCommit
 from bindtrace.collector.receive.intake import Intake
 from bindtrace.collector.receive.pace import AHEAD_BYTES, Pace
 from bindtrace.collector.receive.room import JOURNAL_BYTES, RESERVE_BYTES, Room
-from bindtrace.collector.receive.slow import TimedProtocol
 from bindtrace.collector.redact.salt import salt_path
 from bindtrace.collector.redact.walk import use_salt
 from bindtrace.propagation.errors import Refusal
@@ -116,7 +116,7 @@ async def _start_http(
     listeners = [listener, listen(zipkin)] if zipkin else [listener]
     config = uvicorn.Config(
         http_server.build(intake),
-        http=TimedProtocol,
+        http=SenderProtocol,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -138,11 +138,11 @@ async def _start_http(
 def _raise_file_limit() -> None:
     """Connections are files; many systems allow 1,024 at first and more when asked."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = TimedProtocol.caps.total * 2
+    wanted = SenderProtocol.caps.total * 2
     if soft != resource.RLIM_INFINITY and soft < wanted:
         limit = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
-        TimedProtocol.caps.total = min(TimedProtocol.caps.total, limit // 2)
+        SenderProtocol.caps.total = min(SenderProtocol.caps.total, limit // 2)
 
 
 def main(arguments: list[str] | None = None) -> int:

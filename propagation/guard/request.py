@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from bindtrace.propagation.identity.bundle import Bundle
 from bindtrace.propagation.identity.peer import Leaf
@@ -19,7 +20,7 @@ Listener = Literal["internal", "public"]
 HEALTH_PATHS: Final = frozenset({"/livez", "/readyz", "/healthz"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Request:
     """One request as the server boundary saw it.
 
@@ -32,6 +33,20 @@ class Request:
     path: str
     peer: bytes | None = None
     source: str = ""
+
+
+BOUNDARY: Final = "bindtrace.boundary"
+"""ASGI extension that holds a `Stamp`. Guards take it off before they call the application."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Stamp:
+    """A request as it arrived, made at the server boundary; `outermost` is the application that the server calls."""
+
+    headers: RawHeaders
+    peer: bytes | None
+    source: str
+    outermost: object
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +84,32 @@ class Trust:
     bundles: Mapping[str, Bundle | None]
     policy: Policy | None = None
     policy_at_s: float = 0.0
+
+
+class TrustSource(Protocol):
+    """Whoever keeps a receiver's trust current (`bindtrace.propagation.identity_source`)."""
+
+    def current(self) -> Trust:
+        """What is known now. Never waits."""
+
+    def news(self) -> Future[bool] | None:
+        """Asks the authority once more, at most every 30 s; the future says whether anything changed.
+
+        None where it was asked lately: a flood of unknown keys must not become a flood of questions.
+        """
+
+
+class FixedTrust:
+    """Trust that never changes: for tests, and for bundles that a deployment brings along."""
+
+    def __init__(self, trust: Trust) -> None:
+        self._trust = trust
+
+    def current(self) -> Trust:
+        return self._trust
+
+    def news(self) -> None:
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from bindtrace.collector.otlp.admit import Admitted
 from bindtrace.collector.receive.accounting import Accounting, write
 from bindtrace.collector.receive.budget import Budget
 from bindtrace.collector.receive.group import GroupCommit
-from bindtrace.collector.receive.slow import Caps
 from bindtrace.collector.store.loader import Loader
+from bindtrace.propagation.serving.timed import Caps
 from bindtrace.queries.database import open_database
 
 ODD = Admitted(

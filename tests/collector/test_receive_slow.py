@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import uvicorn
 
 from bindtrace.collector.ports import Address, listen
-from bindtrace.collector.receive.slow import MAX_HEAD_BYTES, TimedProtocol
+from bindtrace.propagation.serving.timed import MAX_HEAD_BYTES, TimedProtocol
 
 HEAD = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n"
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[bytes]]

@@ -11,8 +11,6 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from bindtrace.collector.receive.http_server import CLIENT_NAME
-
 MAX_HEAD_BYTES = 64 * 1024
 
 
@@ -76,9 +74,12 @@ class TimedProtocol(HttpToolsProtocol):
         if self._timer is None:
             self._arm(self.head_s, self._close)
 
+    def extensions(self) -> dict[str, Any]:
+        """The ASGI extensions of the request whose head is complete; for subclasses to fill."""
+        return {}
+
     def on_headers_complete(self) -> None:
-        tls = self.transport.get_extra_info("ssl_object")
-        self.scope["extensions"] = {CLIENT_NAME: {"name": _client_name(tls.getpeercert())}} if tls else {}
+        self.scope["extensions"] = self.extensions()
         super().on_headers_complete()
         self._disarm()
         self._head_bytes = 0
@@ -118,14 +119,3 @@ class TimedProtocol(HttpToolsProtocol):
         self._disarm()
         if not self.transport.is_closing():
             self.transport.abort()
-
-
-def _client_name(certificate: Any) -> str:
-    """The first URI or DNS name of a client certificate, else its common name; empty without one."""
-    if not certificate:
-        return ""
-    names = [str(value) for kind, value in certificate.get("subjectAltName", ()) if kind in ("URI", "DNS")]
-    names += [
-        str(value) for part in certificate.get("subject", ()) for key, value in part if key == "commonName"
-    ]
-    return names[0] if names else ""
