@@ -63,6 +63,17 @@ def exposition(con: duckdb.DuckDBPyConnection | None, facts: Facts, difference: 
     return bytes(generate_latest(registry))
 
 
+def gauges(con: duckdb.DuckDBPyConnection, facts: Facts) -> list[tuple[str, dict[str, str], float]]:
+    """What of the page is true now and not counted: name, labels, value. Raises `duckdb.Error`."""
+    families = [*_storage(facts, 0), _findings(con)]
+    return [
+        (sample.name, dict(sample.labels), float(sample.value))
+        for family in families
+        if family.type == "gauge"
+        for sample in family.samples
+    ]
+
+
 class _Fixed(Collector):
     def __init__(self, families: Sequence[Metric]) -> None:
         self._families = families

@@ -32,6 +32,7 @@ from bindtrace.collector.store.traces import trace_bytes, trace_json
 from bindtrace.propagation.errors import Refusal
 from bindtrace.queries.api.app import build
 from bindtrace.queries.api.jaeger import build_jaeger
+from bindtrace.queries.api.prometheus import build_prometheus
 from bindtrace.queries.api.tempo import build_tempo
 
 GRACE_S = 2
@@ -62,6 +63,7 @@ async def serve(storage: Storage, api: Address, supervisor_fd: int | None, stop:
     below = {
         "/tempo": build_tempo(storage.asked, trace_bytes),
         "/jaeger": build_jaeger(storage.asked, trace_json),
+        "/prometheus": build_prometheus(storage.asked, storage.gauges),
     }
     app = build(storage.run, storage.status, storage.wait, below)
     app.router.routes.append(metrics_route(storage.metrics))

@@ -31,7 +31,7 @@ from bindtrace.collector.store.faults import (
     recorded,
 )
 from bindtrace.collector.store.loader import Loader
-from bindtrace.collector.store.metrics import Facts, exposition
+from bindtrace.collector.store.metrics import Facts, exposition, gauges
 from bindtrace.collector.store.opening import journal_of, open_sound, set_aside
 from bindtrace.collector.store.retention import Limits, Retention, checkpoint_bytes
 from bindtrace.collector.store.work import Work
@@ -112,7 +112,19 @@ class Storage:
 
     def metrics(self) -> bytes:
         """What `/metrics` says. Raises `Refusal` while storage is away."""
-        facts = Facts(
+        facts = self._facts()
+        if self.failure:
+            return exposition(None, facts)
+        with self.asked() as own:
+            return exposition(own, facts, self.balance.difference(own, facts.counts, self._retired))
+
+    def gauges(self) -> list[tuple[str, dict[str, str], float]]:
+        """What of `/metrics` is true now and not counted. Raises `Refusal` while storage is away."""
+        with self.asked() as own:
+            return gauges(own, self._facts())
+
+    def _facts(self) -> Facts:
+        return Facts(
             self._loader.counts,
             self._loader.waiting_bytes(),
             self._loader.wal_bytes(),
@@ -121,10 +133,6 @@ class Storage:
             len(recorded(self._db, "set-aside")),
             retired=self._retired(),
         )
-        if self.failure:
-            return exposition(None, facts)
-        with self.asked() as own:
-            return exposition(own, facts, self.balance.difference(own, facts.counts, self._retired))
 
     def status(self) -> dict[str, Any]:
         """What `/api/status` says; `pid` and `endpoints` are the collector's as its lock publishes them."""

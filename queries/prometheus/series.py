@@ -1,0 +1,161 @@
+"""Fetches the series of one selector on a grid of moments. Counts are the database's; only sums along time are ours."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any, Final
+
+import duckdb
+
+from bindtrace.queries import sql_files
+from bindtrace.queries.prometheus.metrics import Metric, Part
+
+Labels = tuple[tuple[str, str], ...]
+Vector = dict[Labels, list[float | None]]
+"""Series by their sorted labels; a value for each moment of the grid, None where there is none."""
+
+Gauges = Callable[[], Iterable[tuple[str, dict[str, str], float]]]
+"""What is true now: name, labels and value of each gauge."""
+
+STALE_NANO: Final = 5 * 60 * 10**9
+"""A gauge is of now: it is shown at the moments of the last five minutes, as Prometheus looks back."""
+MOST_VALUES: Final = 5_000_000
+
+
+class PromQLError(ValueError):
+    """A query that is not answered; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Moments `first`, `first + step`, …, `count` of them, and now; Unix nanoseconds."""
+
+    first: int
+    step: int
+    count: int
+    now: int
+
+    def moments(self) -> range:
+        return range(self.first, self.first + self.step * self.count, self.step)
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """`name{matchers}`: each matcher is a label, `=`, `!=`, `=~` or `!~`, and a text."""
+
+    name: str
+    metric: Metric
+    part: Part
+    matchers: tuple[tuple[str, str, str], ...]
+
+
+_MATCH: Final = {
+    "=": "{} = {}",
+    "!=": "{} <> {}",
+    "=~": "regexp_full_match({}, {})",
+    "!~": "not regexp_full_match({}, {})",
+}
+
+
+def over_range(con: duckdb.DuckDBPyConnection, selector: Selector, grid: Grid, range_nano: int) -> Vector:
+    """What happened in (t - range, t] at each moment t, of series in which anything did."""
+    if selector.metric.kind == "gauge":
+        raise PromQLError(f"{selector.name} is a gauge: ask for its value, not for its rate")
+    return _counted(con, selector, grid, range_nano)
+
+
+def at_moments(con: duckdb.DuckDBPyConnection, selector: Selector, grid: Grid, gauges: Gauges) -> Vector:
+    """The value at each moment: of a counter what happened until then, of a gauge what is now."""
+    if selector.metric.kind == "gauge":
+        return _gauge(con, selector, grid, gauges)
+    return _counted(con, selector, grid, None)
+
+
+def _counted(
+    con: duckdb.DuckDBPyConnection, selector: Selector, grid: Grid, range_nano: int | None
+) -> Vector:
+    metric, part = selector.metric, selector.part
+    bounds = metric.bounds_s if part == "bucket" else ()
+    last = grid.first + grid.step * (grid.count - 1)
+    values: dict[str, Any] = {"first": grid.first, "step": grid.step, "last": last, "range": range_nano or 0}
+    conditions = ["moment <= $last"] + (["moment > $first - $range"] if range_nano is not None else [])
+    conditions += _matched(selector, values)
+    names = ", ".join(metric.labels)
+    # how many bounds are below the duration: the place of the first that is not
+    below = " + ".join(f"(duration_nano > {round(bound * 1e9)})::int" for bound in bounds)
+    bucket = below or "0"
+    amount = "sum(duration_nano) / 1e9" if part == "sum" else "sum(weight)"
+    text = f"""
+    select {names}, {bucket} as bucket,
+        greatest(0, (moment::hugeint - $first + $step - 1) // $step)::bigint as enters,
+        ((moment::hugeint + $range - $first + $step - 1) // $step)::bigint as leaves,
+        {amount} as amount
+    from ({sql_files.folder("prometheus")[metric.source].text})
+    where {" and ".join(conditions)}
+    group by all
+    """
+    used = {name: value for name, value in values.items() if f"${name}" in text}
+    return _along(con.execute(text, used).fetchall(), metric, bounds, grid, range_nano is not None)
+
+
+def _along(
+    rows: Iterable[Sequence[Any]], metric: Metric, bounds: tuple[float, ...], grid: Grid, ranged: bool
+) -> Vector:
+    """Sums of what entered the window and has not left it, for each series and moment."""
+    width = len(metric.labels)
+    changes: dict[Labels, dict[int, list[float]]] = {}
+    for row in rows:
+        labels = tuple(sorted(zip(metric.labels, map(str, row[:width]), strict=True)))
+        bucket, enters, leaves, amount = row[width:]
+        change = changes.setdefault(labels, defaultdict(lambda: [0.0] * (grid.count + 1)))[bucket]
+        change[min(enters, grid.count)] += float(amount)
+        if ranged:
+            change[min(max(leaves, 0), grid.count)] -= float(amount)
+        if len(changes) * grid.count > MOST_VALUES:
+            raise PromQLError(f"more than {MOST_VALUES} values; ask for fewer series or a longer step")
+    vector: Vector = {}
+    for labels, buckets in changes.items():
+        if not bounds:
+            vector[labels] = list(accumulate(buckets[0][:-1]))
+            continue
+        below = [0.0] * grid.count
+        for place, bound in enumerate((*bounds, float("inf"))):
+            if place in buckets:
+                below = [one + more for one, more in zip(below, accumulate(buckets[place][:-1]), strict=True)]
+            vector[tuple(sorted((*labels, ("le", _bound(bound)))))] = list(below)
+    return vector
+
+
+def _bound(bound: float) -> str:
+    return "+Inf" if bound == float("inf") else f"{bound:g}"
+
+
+def _matched(selector: Selector, values: dict[str, Any]) -> list[str]:
+    conditions = []
+    for place, (label, operator, text) in enumerate(selector.matchers):
+        if label == "le":
+            raise PromQLError("`le` cannot be matched: ask for histogram_quantile, or for `_count`")
+        # as in Prometheus, a label that a series does not have is the empty text
+        column = label if label in selector.metric.labels else "''"
+        values[f"match_{place}"] = text
+        conditions.append(_MATCH[operator].format(column, f"$match_{place}"))
+    return conditions
+
+
+def _gauge(con: duckdb.DuckDBPyConnection, selector: Selector, grid: Grid, gauges: Gauges) -> Vector:
+    shown = [moment > grid.now - STALE_NANO for moment in grid.moments()]
+    values: dict[str, Any] = {}
+    conditions = " and ".join(_matched(selector, values)) or "true"
+    vector: Vector = {}
+    for name, labels, value in gauges():
+        if name != selector.name:
+            continue
+        # the database matches these too, so that a pattern means the same everywhere
+        columns = "".join(f", ${label} as {label}" for label in labels)
+        text = f"select 1 from (select 0{columns}) where {conditions}"
+        if con.execute(text, values | labels).fetchone():
+            vector[tuple(sorted(labels.items()))] = [value if now else None for now in shown]
+    return vector
