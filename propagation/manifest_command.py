@@ -12,12 +12,12 @@ import click
 
 from bindtrace.propagation.manifest import Manifest
 from bindtrace.propagation.manifest_pages import pages
-from bindtrace.propagation.platforms import problems_of, read_manifest
+from bindtrace.propagation.platforms import files_of, problems_of, read_manifest
 from bindtrace.propagation.platforms.linking import linked
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE|FOLDER|-...")
 @click.option(
     "-f",
     "--format",
@@ -31,10 +31,11 @@ from bindtrace.propagation.platforms.linking import linked
 def manifest(files: tuple[Path, ...], form: str) -> None:
     """Show what manifests declare, and their problems.
 
-    Shows services, grants, public paths and hosts, each with its line, and every problem with a fix. Exits 1
-    where a problem must be repaired before anything is judged by the file, 0 otherwise.
+    Reads files, folders (what they hold of manifests) and standard input (`-`, as of `kubectl get … -o yaml`):
+    services, grants and policies with file and line, public paths, hosts. Exits 1 where a problem must be
+    repaired before anything is judged by the file, 0 otherwise.
     """
-    manifests = linked(read_manifest(path) for path in files)
+    manifests = linked(read_manifest(path) for path in files_of(files))
     lines = [json.dumps([_as_json(m) for m in manifests], indent=2)] if form == "json" else pages(manifests)
     for line in lines:
         click.echo(line)
@@ -47,4 +48,11 @@ def _as_json(one: Manifest) -> dict[str, Any]:
     shown = asdict(one)
     for accepted in shown["accepted"]:
         accepted["until_unix_nano"] = str(accepted["until_unix_nano"])
+    for policy, read in zip(shown["policies"], one.policies, strict=True):
+        policy["applies"] = str(read.applies)
+        policy["clauses"] = [
+            {"condition": str(clause.condition), "line": clause.line} for clause in read.clauses
+        ]
+    for definition, named in zip(shown["definitions"], one.definitions, strict=True):
+        definition["condition"] = str(named.condition)
     return shown

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from bindtrace.propagation.manifest import DeclaredService, Grant, Manifest
 from bindtrace.propagation.platforms import problems_of
+from bindtrace.propagation.policies import Policy
 
 
 class _Column(NamedTuple):
@@ -63,6 +65,22 @@ _TABLES: Final = (
         (
             _Column("callee", lambda default: default.service or "(any)", always=True),
             _field("action", always=True),
+            _LINE,
+        ),
+    ),
+    _Table(
+        "definitions",
+        "definitions",
+        (_field("name", always=True), _field("condition", "is", always=True), _LINE),
+    ),
+    _Table(
+        "workloads",
+        "workloads",
+        (
+            _field("name", "workload", always=True),
+            _field("namespace"),
+            _field("service_account", "account", always=True),
+            _Column("labels", lambda workload: ", ".join(f"{key}={value}" for key, value in workload.labels)),
             _LINE,
         ),
     ),
@@ -142,6 +160,7 @@ def pages(manifests: Sequence[Manifest]) -> Iterator[str]:
         yield f"{one.file}: {', '.join([one.platform, *(f'{name} {value}' for name, value in said if value)])}"
         for table in (_services(one), *_TABLES):
             yield from _drawn(table, getattr(one, table.part))
+        yield from _policies(one)
         if one.max_hops:
             yield f"  a chain has at most {one.max_hops} hops"
         for problem in problems_of([one]):
@@ -171,6 +190,29 @@ def _services(one: Manifest) -> _Table:
         _LINE,
     )
     return _Table("services", "services", columns)
+
+
+def _place(policy: Policy) -> tuple[str, int, int]:
+    return policy.platform, policy.stage, -policy.rank
+
+
+def _policies(one: Manifest) -> Iterator[str]:
+    """Each policy with the callees that it is for, and below it what each of its clauses asks of a call."""
+    if one.policies:
+        yield "  policies, in the order that calls pass them"
+    for policy in sorted(one.policies, key=_place):
+        action = policy.action if policy.enforced else f"{policy.action}, judging nothing"
+        name = f"{policy.scope}/{policy.name}" if policy.scope else policy.name
+        yield f"    {name} ({action})  line {policy.line}"
+        yield from _wrapped("to", str(policy.applies))
+        for condition, line in policy.clauses:
+            yield from _wrapped(f":{line}", str(condition))
+        if not policy.clauses:
+            yield from _wrapped("is met by", "no call")
+
+
+def _wrapped(head: str, text: str) -> list[str]:
+    return textwrap.wrap(text, 100, initial_indent=f"      {head}  ", subsequent_indent=" " * (8 + len(head)))
 
 
 def _callee(grant: Grant) -> str:

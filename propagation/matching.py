@@ -37,6 +37,15 @@ def can_follow(regex: str) -> bool:
     return _compiled(regex) is not None
 
 
+def is_network(text: str) -> bool:
+    """Whether a text is an address or a range of addresses."""
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
 def matches(matcher: Matcher, value: str) -> bool | None:
     """Whether `value` is as the matcher says; None where its regular expression is not followed."""
     text = matcher.text

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from bindtrace.propagation.conditions import NO, Answer, Condition, Known
 from bindtrace.propagation.vocabulary import VERDICTS, Verdict
-from bindtrace.propagation.workloads import Call, Workload, Workloads
+from bindtrace.propagation.workloads import IN_OWN_DOMAIN, OWN_DOMAIN, Call, Workload, Workloads
 
 if TYPE_CHECKING:
     from bindtrace.propagation.manifest import Manifest
@@ -93,11 +93,11 @@ class Policies:
 
         enforced = sorted((p for p in policies if p.enforced and p.action in _STAGES), key=place)
         self._stages = tuple(tuple(group) for _, group in groupby(enforced, place))
-        self._definitions = {definition.name: definition.condition for definition in definitions}
+        self._definitions = {OWN_DOMAIN: IN_OWN_DOMAIN} | {d.name: d.condition for d in definitions}
         self._workloads = Workloads(workloads)
         asked = (p.applies.fields().union(*(c.condition.fields() for c in p.clauses)) for p in enforced)
         defined = (condition.fields() for condition in self._definitions.values())
-        self.asks: frozenset[str] = frozenset().union(*asked, *defined)
+        self.asks: frozenset[str] = frozenset().union(*asked, *defined) if enforced else frozenset()
         """Every field of a call that some policy asks for; calls that differ in others get the same ruling."""
 
     def judge(self, call: Call) -> Ruling:
@@ -118,10 +118,10 @@ def policies_of(manifests: Iterable[Manifest]) -> Policies:
     )
 
 
-def _worst_first(ruling: Ruling) -> tuple[int, bool]:
-    # Of two that let it through, the clause that it meets says more than the denial that it does not.
+def _worst_first(ruling: Ruling) -> tuple[int, bool, bool]:
+    # Of two that agree, the clause that the call meets says more than the clauses that it does not.
     allowing = ruling.policy is not None and ruling.policy.action == "allow"
-    return VERDICTS.index(ruling.verdict), not allowing
+    return VERDICTS.index(ruling.verdict), ruling.reason != "forbidden", not allowing
 
 
 class _Read(NamedTuple):

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from bindtrace.propagation.conditions import NOTHING, Nothing
+from bindtrace.propagation.conditions import NOTHING, Nothing, either, hidden, test
+from bindtrace.propagation.matching import Matcher
 from bindtrace.propagation.vocabulary import Protection
 
 NAME_LABELS: Final = ("service.istio.io/canonical-name", "app.kubernetes.io/name", "app")
@@ -21,6 +22,15 @@ IDENTITY_FIELDS: Final = (
     "caller_id", "caller_trust_domain", "caller_namespace", "caller_service_account", "identity_source",
 )  # fmt: skip
 """What only a certificate can prove: a plaintext call has none of them."""
+
+OWN_DOMAIN: Final = "the mesh's trust domain"
+IN_OWN_DOMAIN: Final = either(
+    test("caller_trust_domain", Matcher("exact", "cluster.local")),
+    # a caller of the same manifests is in the same mesh
+    test("identity_source", Matcher("exact", "declared")),
+    hidden("whether cluster.local stands for the caller's trust domain"),
+)
+"""What `cluster.local` in a principal means: that domain, or the mesh's own, of which it is the alias (istio/api)."""
 
 _LINKERD: Final = ".serviceaccount.identity."
 
@@ -54,6 +64,8 @@ class Call:
     host: str | None = None
     port: str | None = None
     source_address: str | None = None
+    remote_address: str | None = None
+    """Where the request began, past the proxies before this one."""
     labels: tuple[tuple[str, str], ...] = ()
     """Labels of the callee."""
 
@@ -86,6 +98,7 @@ class Workloads:
             "host": call.host,
             "port": call.port,
             "source_address": call.source_address,
+            "remote_address": call.remote_address,
             **self._identity(call),
             **self._callee(call, asked),
         }

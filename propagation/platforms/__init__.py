@@ -7,13 +7,15 @@ never raises for content: what is wrong is in the manifest's problems.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, Protocol
 
 from bindtrace.propagation.errors import Refusal
 from bindtrace.propagation.manifest import Manifest, Problem
-from bindtrace.propagation.platforms import cloudflare, generic, vercel
+from bindtrace.propagation.platforms import cloudflare, envoy, generic, kubernetes, vercel
 from bindtrace.propagation.platforms.linking import linked
 
 
@@ -34,15 +36,42 @@ class Platform(Protocol):
     def read(self, path: Path, text: str) -> Manifest: ...
 
 
-PLATFORMS: Final[tuple[Platform, ...]] = (cloudflare, vercel, generic)
+PLATFORMS: Final[tuple[Platform, ...]] = (cloudflare, vercel, kubernetes, envoy, generic)
 """Asked in this order, by file name and then by content; the first that claims a file reads it."""
 
 MAX_BYTES: Final = 16 * 1024 * 1024
 
 
+STDIN: Final = Path("-")
+_SUFFIXES: Final = (".yaml", ".yml", ".json", ".jsonc", ".toml")
+_NOT_SEARCHED: Final = ("node_modules", "site-packages", "vendor")
+
+
+def files_of(paths: Iterable[Path]) -> Iterator[Path]:
+    """The files themselves, and of each folder those in and below it that a platform knows.
+
+    Hidden folders and those of other people's packages are left out. Raises Refusal for a folder that holds none.
+    """
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        found = [file for file in _searched(path) if _is_manifest(file)]
+        if not found:
+            raise Refusal(
+                f"{path} holds no manifest that bindtrace knows", fix="name the file, or its folder."
+            )
+        yield from found
+
+
 def read_manifest(path: Path) -> Manifest:
-    """What one file says, problems included. Raises Refusal where it cannot be read or no platform knows it."""
+    """What one file, or with `-` standard input, says, problems included.
+
+    Raises Refusal where it cannot be read or no platform knows it.
+    """
     text = _text_of(path)
+    if path == STDIN:
+        path = _as_file(text)
     if (platform := _platform_of(path, text)) is None:
         known = ", ".join(platform.READS for platform in PLATFORMS)
         # Of programs (vercel.ts) only what they come to can be read.
@@ -58,8 +87,8 @@ def _platform_of(path: Path, text: str) -> Platform | None:
 
 
 def read_manifests(paths: Iterable[Path]) -> tuple[Manifest, ...]:
-    """All of them, linked to each other. Raises Refusal on the first fatal problem."""
-    manifests = linked(read_manifest(path) for path in paths)
+    """All of them, with those of folders, linked to each other. Raises Refusal on the first fatal problem."""
+    manifests = linked(read_manifest(path) for path in files_of(paths))
     for problem in problems_of(manifests):
         if problem.fatal:
             raise Refusal(f"{problem.place}: {problem.message}", fix=problem.fix)
@@ -73,11 +102,35 @@ def problems_of(manifests: Iterable[Manifest]) -> tuple[Problem, ...]:
     )
 
 
+def _searched(folder: Path) -> Iterator[Path]:
+    for place, below, files in os.walk(folder):
+        below[:] = sorted(name for name in below if name[0] != "." and name not in _NOT_SEARCHED)
+        yield from (Path(place, name) for name in sorted(files) if name.endswith(_SUFFIXES))
+
+
+def _is_manifest(file: Path) -> bool:
+    try:
+        return _platform_of(file, _text_of(file)) is not None
+    except Refusal:
+        return False
+
+
+def _as_file(text: str) -> Path:
+    """A name for what came without one, by whose ending its form is known."""
+    names = (Path(f"stdin{suffix}") for suffix in _SUFFIXES)
+    return next((name for name in names if _platform_of(name, text) is not None), STDIN)
+
+
 def _text_of(path: Path) -> str:
     try:
-        if path.stat().st_size > MAX_BYTES:
+        if path == STDIN:
+            content = sys.stdin.buffer.read(MAX_BYTES + 1)
+        else:
+            with path.open("rb") as file:
+                content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
             raise Refusal(f"{path} is over {MAX_BYTES:,} bytes", fix="name a manifest, not its data.")
-        return path.read_bytes().decode("utf-8")
+        return content.decode("utf-8")
     except OSError as wrong:
         reason = wrong.strerror or type(wrong).__name__
         raise Refusal(f"{path} cannot be read: {reason}", fix="name a readable file.") from wrong

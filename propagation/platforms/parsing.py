@@ -6,7 +6,7 @@ import json
 from typing import Final, Literal
 
 from bindtrace.propagation.manifest import Problem
-from bindtrace.propagation.platforms import located, toml_lines
+from bindtrace.propagation.platforms import located, toml_lines, yaml_lines
 from bindtrace.propagation.platforms.located import Document
 
 Form = Literal["json", "jsonc", "toml"]
@@ -15,6 +15,7 @@ _FIXES: Final = {
     "json": "repair it at that place; JSON has no comments and no trailing commas.",
     "jsonc": "repair it at that place; names and texts need double quotes.",
     "toml": "repair it at that place; texts need quotes, tables [brackets].",
+    "yaml": "repair it at that place; lists and objects are told apart by their indentation, of spaces only.",
 }
 
 
@@ -32,6 +33,18 @@ def parse(file: str, text: str, form: Form) -> Document | Problem:
     except json.JSONDecodeError as wrong:
         message = f"this is not JSON: {wrong.msg.replace('Expecting', 'expected', 1)}."
         return Problem(file, wrong.lineno, code, message, fix, fatal=True, column=wrong.colno)
+
+
+def parse_all(file: str, text: str) -> tuple[Document, ...] | Problem:
+    """The documents of a YAML text, or the one of a JSON text. Never raises for content; Refusal without PyYAML."""
+    text = text.removeprefix("\ufeff")
+    if text.lstrip().startswith(("{", "[")) and not isinstance(found := parse(file, text, "json"), Problem):
+        return (found,)
+    try:
+        return yaml_lines.load_all(text)
+    except yaml_lines.YamlError as wrong:
+        message = f"this is not YAML: {wrong.message}."
+        return Problem(file, wrong.line, "BAD_YAML", message, _FIXES["yaml"], fatal=True, column=wrong.column)
 
 
 def said_twice(file: str, document: Document) -> tuple[Problem, ...]:

@@ -75,7 +75,9 @@ def load_all(text: str) -> tuple[Document, ...]:
         return tuple(_documents(yaml.parse(text, Loader=loader)))
     except yaml.MarkedYAMLError as wrong:
         mark = wrong.problem_mark or wrong.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, None)
+        # At the end of the text the parser stands on a line that is not there.
+        last = len(text.splitlines()) or 1
+        line, column = (min(mark.line + 1, last), mark.column + 1) if mark else (1, None)
         raise YamlError(str(wrong.problem or wrong.context or "unreadable"), line, column) from None
     except yaml.reader.ReaderError as wrong:
         at = wrong.position if isinstance(wrong.position, int) else 0

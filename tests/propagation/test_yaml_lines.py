@@ -96,7 +96,7 @@ def test_a_key_that_stands_twice_is_told_and_the_last_counts() -> None:
         ("a: 1\n<<: 3\n", 2, "must name a mapping"),
         ("? [1]\n: 2\n", 1, "cannot be a key"),
         ("a: 1\nb: \x00\n", 2, "control characters are not allowed"),
-        ("a: 'open\n", 2, "unexpected end of stream"),
+        ("a: 'open\n", 1, "unexpected end of stream"),
     ],
 )
 def test_what_is_not_yaml_is_told_with_its_line(text: str, line: int, says: str) -> None:

@@ -1,0 +1,354 @@
+"""Istio's policies as calls meet them; the builder's golden cases are read both as policy and as Envoy's filter."""
+
+from __future__ import annotations
+
+import json
+from itertools import product
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from support import fixture
+
+from bindtrace.propagation.platforms import envoy, kubernetes
+from bindtrace.propagation.policies import Policies, Ruling, policies_of
+from bindtrace.propagation.workloads import Call
+
+LABELS = (("app", "httpbin"), ("version", "v1"))
+CALLERS = (
+    "spiffe://deny",
+    "spiffe://allow",
+    "spiffe://cluster.local/ns/foo/sa/web",
+    "spiffe://another.local/ns/foo/sa/web",
+    "spiffe://bad.example/ns/foo/sa/web",
+    "spiffe://untrusted/ns/foo/sa/web",
+    "spiffe://third.local/ns/foo/sa/rule[0]-from[1]-principal[0]",
+    "spiffe://foobar/ns/foo/sa/rule[0]-from[1]-principal[1]",
+    "spiffe://foo/ns/foo/sa/rule[0]-from[1]-principal[1]",
+    None,
+)
+
+
+def golden(name: str) -> str:
+    return fixture(f"istio-authz/builder-golden/http/{name}").read_text()
+
+
+def read(text: str) -> Policies:
+    return policies_of([kubernetes.read(Path("policy.yaml"), dedent(text))])
+
+
+def problems(text: str) -> list[tuple[int, str, bool]]:
+    found = kubernetes.read(Path("policy.yaml"), dedent(text)).problems
+    return [(problem.line, problem.code, problem.fatal) for problem in found]
+
+
+def call_of(caller_id: str | None) -> Call:
+    protection = "mtls" if caller_id else "plaintext"
+    return Call("httpbin.foo", caller_id=caller_id, protection=protection, labels=LABELS)  # type: ignore[arg-type]
+
+
+def as_envoy(*filters: str) -> Policies:
+    """The filters that Istio must make of a policy, in the configuration of httpbin's sidecar."""
+    from bindtrace.propagation.platforms.yaml_lines import load_all
+
+    manager = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+    config = {
+        "node": {"cluster": "httpbin.foo"},
+        "static_resources": {
+            "listeners": [
+                {
+                    "filter_chains": [
+                        {
+                            "filters": [
+                                {
+                                    "typed_config": {
+                                        "@type": manager,
+                                        "http_filters": [load_all(text)[0].root for text in filters],
+                                    }
+                                }
+                            ]
+                        }
+                    ]
+                }
+            ]
+        },
+    }
+    return policies_of([envoy.read(Path("envoy.json"), json.dumps(config))])
+
+
+GOLDEN = {
+    "allow-empty-rule": ("allow-empty-rule-out.yaml",),
+    "allow-nil-rule": ("allow-nil-rule-out.yaml",),
+    "deny-and-allow": ("deny-and-allow-out1.yaml", "deny-and-allow-out2.yaml"),
+    "simple-policy-principal-with-wildcard": ("simple-policy-principal-with-wildcard-out.yaml",),
+    "trust-domains": ("trust-domains-out.yaml",),
+}
+
+
+@pytest.mark.parametrize(("name", "caller"), [*product(GOLDEN, CALLERS)])
+def test_a_policy_and_the_filter_that_istio_makes_of_it_judge_alike(name: str, caller: str | None) -> None:
+    policy = read(golden(f"{name}-in.yaml")).judge(call_of(caller))
+    filters = as_envoy(*map(golden, GOLDEN[name])).judge(call_of(caller))
+
+    # Only whether `cluster.local` means the mesh's own domain is more than the policy alone can tell.
+    alike = policy.verdict == filters.verdict
+    assert alike or policy.missing == ("whether cluster.local stands for the caller's trust domain",)
+
+
+@pytest.mark.parametrize(
+    ("name", "caller", "verdict", "line"),
+    [
+        ("allow-empty-rule", None, "allowed", 12),
+        ("allow-nil-rule", CALLERS[2], "denied", 1),
+        ("deny-and-allow", "spiffe://deny", "denied", 9),
+        ("deny-and-allow", "spiffe://allow", "allowed", 21),
+        ("deny-and-allow", CALLERS[2], "denied", 13),
+        ("simple-policy-principal-with-wildcard", CALLERS[2], "allowed", 12),
+        ("simple-policy-principal-with-wildcard", None, "denied", 1),
+        ("trust-domains", "spiffe://another.local/ns/foo/sa/web", "allowed", 12),
+        ("trust-domains", "spiffe://bad.example/ns/foo/sa/web", "unknown", 12),
+    ],
+)
+def test_the_golden_verdicts_and_their_lines(name: str, caller: str | None, verdict: str, line: int) -> None:
+    ruling = read(golden(f"{name}-in.yaml")).judge(call_of(caller))
+
+    assert (ruling.verdict, ruling.line) == (verdict, line)
+
+
+def test_another_callee_is_not_spoken_of() -> None:
+    ruling = read(golden("allow-nil-rule-in.yaml")).judge(Call("ratings.foo", caller="web.foo"))
+
+    assert ruling == Ruling("unknown", "no_manifest")
+
+
+POLICY = """
+    apiVersion: security.istio.io/v1
+    kind: AuthorizationPolicy
+    metadata: {{name: ledger, namespace: shop}}
+    spec:
+      selector: {{matchLabels: {{app: ledger}}}}
+      action: {action}
+      rules:
+      - {rule}
+    """
+
+
+def judged(rule: str, action: str = "ALLOW", **shown: str) -> str:
+    return read(POLICY.format(rule=rule, action=action)).judge(Call("ledger.shop", **shown)).verdict  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("rule", "shown", "verdict"),
+    [
+        (
+            "to: [{operation: {methods: [GET, HEAD], paths: [/v1/*]}}]",
+            {"method": "GET", "path": "/v1/x"},
+            "allowed",
+        ),
+        (
+            "to: [{operation: {methods: [GET, HEAD], paths: [/v1/*]}}]",
+            {"method": "GET", "path": "/v2"},
+            "denied",
+        ),
+        ("to: [{operation: {methods: [GET, HEAD], paths: [/v1/*]}}]", {"method": "GET"}, "unknown"),
+        ("to: [{operation: {methods: [GET, HEAD], paths: [/v1/*]}}]", {"method": "POST"}, "denied"),
+        ("to: [{operation: {paths: ['/{*}/pay/{**}']}}]", {"path": "/v1/pay/a/b"}, "allowed"),
+        ("to: [{operation: {paths: ['*/pay']}}]", {"path": "/v1/pay"}, "allowed"),
+        ("to: [{operation: {notPaths: [/admin*]}}]", {"path": "/admin/x"}, "denied"),
+        ("to: [{operation: {notPaths: [/admin*]}}]", {"path": "/v1"}, "allowed"),
+        ("to: [{operation: {ports: ['8080']}}]", {"port": "8080"}, "allowed"),
+        ("to: [{operation: {ports: [8080]}}]", {"port": "81"}, "denied"),
+        ("to: [{operation: {hosts: ['*.shop.example']}}]", {"host": "API.shop.example"}, "allowed"),
+        ("from: [{source: {namespaces: [web]}}]", {"caller": "front.web"}, "allowed"),
+        ("from: [{source: {namespaces: [web]}}]", {"caller": "front.other"}, "denied"),
+        ("from: [{source: {namespaces: [web]}}]", {"caller": "front"}, "unknown"),
+        ("from: [{source: {namespaces: [web]}}]", {"caller": "front", "caller_namespace": "web"}, "allowed"),
+        (
+            "from: [{source: {principals: [cluster.local/ns/web/sa/front]}}]",
+            {"caller": "front.other"},
+            "denied",
+        ),
+        (
+            "from: [{source: {principals: [cluster.local/ns/web/sa/front]}}]",
+            {"caller": "front.web"},
+            "unknown",
+        ),
+        (
+            "from: [{source: {principals: [cluster.local/ns/web/sa/front]}}]",
+            {"caller_id": "spiffe://cluster.local/ns/web/sa/front"},
+            "allowed",
+        ),
+        (
+            "from: [{source: {serviceAccounts: [payer]}}]",
+            {"caller_id": "spiffe://x/ns/shop/sa/payer"},
+            "allowed",
+        ),
+        (
+            "from: [{source: {serviceAccounts: [web/payer]}}]",
+            {"caller_id": "spiffe://x/ns/shop/sa/payer"},
+            "denied",
+        ),
+        ("from: [{source: {ipBlocks: [10.0.0.0/8, 192.0.2.7]}}]", {"source_address": "192.0.2.7"}, "allowed"),
+        ("from: [{source: {notIpBlocks: [10.0.0.0/8]}}]", {"source_address": "10.0.0.1"}, "denied"),
+        ("from: [{source: {requestPrincipals: ['*']}}]", {"caller": "front.web"}, "unknown"),
+        ("when: [{key: 'request.headers[x-team]', values: [a]}]", {"caller": "front.web"}, "unknown"),
+        ("when: [{key: source.namespace, notValues: [web]}]", {"caller": "front.web"}, "denied"),
+        ("from: [{source: {namespaces: [web]}}, {source: {namespaces: [b]}}]", {"caller": "x.b"}, "allowed"),
+        (
+            "{from: [{source: {namespaces: [web]}}], to: [{operation: {methods: [GET]}}]}",
+            {"caller": "x.web", "method": "POST"},
+            "denied",
+        ),
+    ],
+)
+def test_what_a_rule_asks(rule: str, shown: dict[str, str], verdict: str) -> None:
+    assert judged(rule, **shown) == verdict
+
+
+def test_a_denial_by_a_rule() -> None:
+    assert judged("to: [{operation: {methods: [DELETE]}}]", "DENY", method="DELETE") == "denied"
+    assert judged("to: [{operation: {methods: [DELETE]}}]", "DENY", method="GET") == "allowed"
+
+
+def test_a_custom_policy_asks_somebody_else() -> None:
+    assert judged("to: [{operation: {paths: [/admin*]}}]", "CUSTOM", path="/admin") == "unknown"
+    assert judged("to: [{operation: {paths: [/admin*]}}]", "CUSTOM", path="/v1") == "allowed"
+
+
+def test_audit_and_dry_run_judge_nothing() -> None:
+    dry = POLICY.replace("namespace: shop", 'namespace: shop, annotations: {{"istio.io/dry-run": "true"}}')
+
+    assert judged("{}", "AUDIT") == "unknown"
+    assert read(dry.format(action="DENY", rule="{}")).judge(Call("ledger.shop")).reason == "no_manifest"
+
+
+def test_the_root_namespace_is_for_the_whole_mesh() -> None:
+    mesh = read(POLICY.replace("namespace: shop", "namespace: istio-system").format(action="DENY", rule="{}"))
+
+    assert mesh.judge(Call("ledger.anywhere")).verdict == "denied"
+    assert mesh.judge(Call("orders.anywhere")).verdict == "unknown"
+
+
+STRICT = """
+    apiVersion: security.istio.io/v1
+    kind: PeerAuthentication
+    metadata: {name: default, namespace: istio-system}
+    spec: {mtls: {mode: STRICT}}
+    ---
+    apiVersion: security.istio.io/v1
+    kind: PeerAuthentication
+    metadata: {name: old, namespace: shop}
+    spec:
+      selector: {matchLabels: {app: ledger}}
+      mtls: {mode: PERMISSIVE}
+      portLevelMtls:
+        8443: {mode: STRICT}
+    ---
+    apiVersion: security.istio.io/v1
+    kind: AuthorizationPolicy
+    metadata: {name: open, namespace: shop}
+    spec: {rules: [{}]}
+    """
+
+
+@pytest.mark.parametrize(
+    ("callee", "port", "protection", "verdict", "line"),
+    [
+        ("orders.shop", None, "plaintext", "denied", 5),
+        ("orders.shop", None, "mtls", "allowed", 19),
+        ("orders.shop", None, "unknown", "allowed", 19),
+        ("ledger.shop", "80", "plaintext", "allowed", 19),
+        ("ledger.shop", "8443", "plaintext", "denied", 14),
+        ("ledger.shop", None, "plaintext", "allowed", 19),
+    ],
+)
+def test_required_protection_by_mesh_workload_and_port(
+    callee: str, port: str | None, protection: str, verdict: str, line: int
+) -> None:
+    ruling = read(STRICT).judge(Call(callee, port=port, protection=protection))  # type: ignore[arg-type]
+
+    assert (ruling.verdict, ruling.line) == (verdict, line)
+
+
+WORKLOADS = """
+    apiVersion: v1
+    kind: List
+    items:
+    - apiVersion: apps/v1
+      kind: Deployment
+      metadata: {name: productpage-v1, namespace: bookinfo}
+      spec:
+        template:
+          metadata: {labels: {app: productpage, version: v1}}
+          spec: {serviceAccountName: bookinfo-productpage, containers: [{name: a, ports: [{containerPort: 9080}]}]}
+    - apiVersion: apps/v1
+      kind: Deployment
+      metadata: {name: reviews-v1, namespace: bookinfo}
+      spec: {template: {metadata: {labels: {app: reviews, version: v1}}, spec: {serviceAccountName: r}}}
+    - apiVersion: apps/v1
+      kind: Deployment
+      metadata: {name: reviews-v2, namespace: bookinfo}
+      spec: {template: {metadata: {labels: {app: reviews, version: v2}}, spec: {serviceAccountName: r}}}
+    - apiVersion: security.istio.io/v1
+      kind: AuthorizationPolicy
+      metadata: {name: reviews, namespace: bookinfo}
+      spec:
+        selector: {matchLabels: {app: reviews}}
+        rules: [{from: [{source: {principals: [cluster.local/ns/bookinfo/sa/bookinfo-productpage]}}]}]
+    """
+
+
+def test_service_accounts_become_services_by_the_workloads_of_the_manifests() -> None:
+    policies = read(WORKLOADS)
+
+    assert policies.judge(Call("reviews.bookinfo", caller="productpage.bookinfo")).verdict == "allowed"
+    assert policies.judge(Call("reviews.bookinfo", caller="reviews.bookinfo")).verdict == "denied"
+    assert policies.judge(Call("reviews", caller="productpage")).verdict == "allowed"
+
+
+def test_the_selector_of_a_version_is_unknown_where_a_name_has_two() -> None:
+    policies = read(
+        WORKLOADS.replace("{app: reviews}}\n        rules", "{version: v1, app: reviews}}\n        rules")
+    )
+
+    ruling = policies.judge(Call("reviews.bookinfo", caller="reviews.bookinfo"))
+
+    assert (ruling.verdict, ruling.missing) == ("unknown", ("callee_label:version",))
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (POLICY.format(action="ALOW", rule="{}"), [(6, "BAD_ACTION", True)]),
+        (
+            POLICY.format(action="ALLOW", rule="from: [{source: {principal: [a]}}]"),
+            [(8, "UNKNOWN_KEY", True)],
+        ),
+        (POLICY.format(action="ALLOW", rule="to: [{operation: {paths: []}}]"), [(8, "BAD_SHAPE", True)]),
+        (POLICY.format(action="ALLOW", rule="to: [{operation: {paths: /v1}}]"), [(8, "BAD_SHAPE", True)]),
+        (
+            POLICY.format(action="ALLOW", rule="to: [{operation: {paths: [{a: b}]}}]"),
+            [(8, "BAD_SHAPE", True)],
+        ),
+        (
+            POLICY.format(action="ALLOW", rule="from: [{source: {ipBlocks: [10.0.0/8]}}]"),
+            [(8, "BAD_ADDRESS", True)],
+        ),
+        (
+            POLICY.format(action="ALLOW", rule="from: [{source: {notNamespaces: [a]}}]"),
+            [(8, "NEGATIVE_IDENTITY", False)],
+        ),
+        (STRICT.replace("PERMISSIVE", "STRIKT"), [(11, "BAD_MODE", True)]),
+        ("kind: [\napiVersion: v1", [(2, "BAD_YAML", True)]),
+        ("apiVersion: v1\nkind: Pod\nkind: Pod\n", [(3, "REPEATED_KEY", False)]),
+    ],
+)
+def test_every_problem_has_its_line(text: str, found: list[tuple[int, str, bool]]) -> None:
+    assert problems(text.lstrip("\n")) == found
+
+
+@pytest.mark.parametrize(
+    "text", ["apiVersion: v1\nkind: List\nitems: 3", "apiVersion: 1\nkind: {a: b}", "- - 1", "3"]
+)
+def test_odd_objects_are_passed_over(text: str) -> None:
+    assert kubernetes.read(Path("odd.yaml"), text).policies == ()
