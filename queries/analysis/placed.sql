@@ -8,6 +8,9 @@ with known as (
     union
     select coalesce(service, '') from resources
 ),
+workers as (
+    select distinct service from services where platform = 'cloudflare'
+),
 named_hosts as (
     -- what is known of each host that was called: exact before wildcard, internal before public, a platform's domain last
     select
@@ -29,11 +32,18 @@ named_hosts as (
 )
 select
     s.*,
-    -- a platform may give bindings a name under its own domain: the caller's stamp knows better
-    case when not (used.platform_domain and s.binding_name is not null) then used.road end as name_road,
+    -- one Worker is another's parent only by a binding, and the host in such a request means nothing
+    -- (source: developers.cloudflare.com/workers/observability/traces/known-limitations)
+    coalesce(s.pairing = 'parent' and bound_caller.service is not null and bound_callee.service is not null, false)
+        as bound,
+    case
+        when bound then 'private'
+        -- a platform may give bindings a name under its own domain: the caller's stamp knows better
+        when not (used.platform_domain and s.binding_name is not null) then used.road
+    end as name_road,
     used_class.class as used_class,
-    peer_class.class as peer_class,
-    target_class.class as target_class,
+    case when not bound then peer_class.class end as peer_class,
+    case when not bound then target_class.class end as target_class,
     client_class.egress_of,
     coalesce(client_class.class = 'egress', false) as egress,
     -- a listener that faces the outside, or an address out there that is none of ours
@@ -62,6 +72,8 @@ select
         case when s.db_system is null then peer_known.service end
     ) as callee_service
 from sightings as s
+left join workers as bound_caller on bound_caller.service = s.caller_service
+left join workers as bound_callee on bound_callee.service = s.entry_service
 left join named_hosts as used on used.host = s.used_host
 left join named_hosts as target_name on target_name.host = s.target_host
 left join known as peer_known on peer_known.service = s.peer_service

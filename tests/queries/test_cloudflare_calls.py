@@ -74,6 +74,25 @@ def test_a_bound_worker_is_allowed_by_the_line_of_its_binding(workers: Con) -> N
     ]
 
 
+@pytest.mark.parametrize("host", ["anything.example", "ledger.acme.workers.dev", "ledger.shop.example"])
+def test_the_host_of_a_bound_request_means_nothing(workers: Con, host: str) -> None:
+    spans = (
+        span("checkout", CLIENT, 1, server_host=host, url_scheme="https"),
+        span("ledger", SERVER, 2, 1, server_host=host),
+    )
+
+    assert hops(workers, "callee, road, confidence", *spans) == [("ledger", "binding", None)]
+
+
+def test_a_parent_that_is_no_worker_shows_no_binding(workers: Con) -> None:
+    spans = (
+        span("backend", CLIENT, 1, server_host="ledger.shop.example", url_scheme="https"),
+        span("ledger", SERVER, 2, 1),
+    )
+
+    assert hops(workers, "caller, road", *spans) == [("backend", "public")]
+
+
 def test_an_environment_is_known_by_the_workers_name(workers: Con) -> None:
     spans = (span("ledger-staging", CLIENT, 1), span("ledger", SERVER, 2, 1))
 
