@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 VERBS = sorted(
     tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["bindtrace.commands"]
 )
+OF_THE_BASE = ("js", "manifest")
 BASE = "vercel-bindings/examples/services-nextjs-fastapi-bindings.vercel.json"
 
 # As if only the base were installed: every module that an extra brings is not there.
@@ -71,10 +72,10 @@ def test_the_demo_without_its_extra_is_one_line_and_exit_2() -> None:
     assert (done.returncode, done.stdout) == (2, "")
 
 
-def test_every_verb_but_manifest_names_its_extra_where_it_is_missing() -> None:
+def test_every_verb_but_those_of_the_base_names_its_extra_where_it_is_missing() -> None:
     program = f"""
 from bindtrace.propagation.command import main
-for verb in {[verb for verb in VERBS if verb != "manifest"]!r}:
+for verb in {[verb for verb in VERBS if verb not in OF_THE_BASE]!r}:
     sys.argv[1:] = [verb]
     try:
         main()
@@ -85,8 +86,15 @@ for verb in {[verb for verb in VERBS if verb != "manifest"]!r}:
     done = python(BLOCKED + program)
 
     said = done.stderr.splitlines()
-    assert done.stdout.split() == ["2"] * (len(VERBS) - 1)
+    assert done.stdout.split() == ["2"] * (len(VERBS) - len(OF_THE_BASE))
     assert [line for line in said if not line.endswith("fix: pip install 'bindtrace[collector]'")] == []
+
+
+def test_the_propagator_for_javascript_is_printed_by_the_base() -> None:
+    done = python(BLOCKED + MAIN, "js")
+
+    module = ROOT / "propagation" / "js" / "service-binding.mjs"
+    assert (done.returncode, done.stdout) == (0, module.read_text("utf-8"))
 
 
 def test_the_base_imports_without_any_extra() -> None:
