@@ -230,6 +230,18 @@ LAYOUTS: Final[Mapping[str, tuple[Column, ...]]] = {
                gives_way=5),
         _trace("EXAMPLE", "example_trace_id", 2),
     ),
+    "policy-suggest": (
+        _word("CHANGE", "change"),
+        _CALLER,
+        _CALLEE,
+        _text("ENV", "environment", 6),
+        _text("BINDING", "binding", 3),
+        _count("CALLS", "calls"),
+        _count("DAYS", "days", 5),
+        _word("GRADE", "grade", 2),
+        _text("WHY", "why", flexible=36),
+        Column("AT", cells.place, gives_way=1),
+    ),
     "policy-diff": (
         _word("EFFECT", "effect"),
         _text("CHANGE", "change"),

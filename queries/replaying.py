@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from bindtrace.propagation.manifest import Manifest
+from bindtrace.propagation.platforms import generic
 from bindtrace.propagation.vocabulary import GRADES
 from bindtrace.queries.query import Query
 from bindtrace.queries.rejudging import Judged, rejudge
@@ -63,7 +64,7 @@ def replay(calls: Sequence[Row], manifests: Sequence[Manifest]) -> list[Row]:
 def declared_at(manifests: Iterable[Manifest]) -> dict[str, tuple[str, int]]:
     """Where each service is declared; a platform's own manifest says it better than bindtrace.toml."""
     found: dict[str, tuple[str, int]] = {}
-    for manifest in sorted(manifests, key=lambda m: m.platform == "generic"):
+    for manifest in sorted(manifests, key=lambda m: m.platform == generic.NAME):
         for service in manifest.services:
             found.setdefault(service.service, (service.file, service.line))
     return found

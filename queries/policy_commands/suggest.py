@@ -1,0 +1,83 @@
+"""`bindtrace policy suggest`: the least that the manifests must grant for the calls that were seen, as a patch."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import click
+
+from bindtrace.propagation.errors import Refusal
+from bindtrace.propagation.platforms import read_manifest, read_manifests
+from bindtrace.propagation.vocabulary import GRADES
+from bindtrace.queries import cells, least_privilege, render
+from bindtrace.queries.asking import nothing, source_of
+from bindtrace.queries.least_privilege import WRITERS, Edited
+from bindtrace.queries.options import TABLE_FORMATS, Asked, common
+from bindtrace.queries.policy_commands.options import manifest_option
+from bindtrace.queries.replaying import calls_of
+from bindtrace.queries.source import Row
+
+FORMATS: Final = ("patch", *TABLE_FORMATS)
+
+
+@click.command()
+@manifest_option
+@click.option("--min-grade", type=click.Choice(GRADES), default="claimed", show_default=True,
+              help="Grant only calls that are as sure as this, or surer.")  # fmt: skip
+@click.option("--keep-unused", is_flag=True, help="Leave grants that no stored call used.")
+@common(FORMATS)
+def suggest(asked: Asked, manifests: Sequence[Path], min_grade: str, keep_unused: bool) -> None:
+    """Edit the manifests so that they grant the calls that were seen, and no others.
+
+    Writes a patch for `patch -p1` or `git apply`, in the platform's own syntax; what it does not touch stays to the
+    byte. Look at each line before you apply it: a call that should never have been made was seen too.
+    """
+    # Edited is what each file says for itself, not what the files mean together.
+    policy = [read_manifest(Path(manifest.file)) for manifest in read_manifests(manifests)]
+    texts = {manifest.file: Path(manifest.file).read_bytes().decode("utf-8") for manifest in policy}
+    if not any(manifest.platform in WRITERS for manifest in policy):
+        raise Refusal(
+            "none of these manifests can be edited",
+            fix=f"name one of {', '.join(WRITERS)}; -f json lists the calls",
+        )
+    with source_of(asked) as source:
+        calls = calls_of(source, asked.query(), policy)
+        where = source.describe()
+    needed, unsure = least_privilege.needed_of(calls, min_grade)
+    # A call that is not sure enough to be granted is sure enough not to lose its grant.
+    used = None if keep_unused else [*needed, *(one.needed for one in unsure)]
+    edited, without = least_privilege.suggested(texts, policy, needed, used)
+    rows = least_privilege.rows_of(edited, [*unsure, *without])
+    if asked.form == "patch":
+        render.out("".join(map(patch, edited)))
+        for row in rows:
+            render.say(_line(row))
+    elif rows or asked.form != "table":
+        render.emit("policy-suggest", rows, asked.form, least_privilege.KEYS)
+    days = max((call.days for call in needed), default=0)
+    observed = f"{sum(call.calls for call in needed):,} calls on {days} day{'' if days == 1 else 's'}"
+    told = f"{observed} need {len(needed)} grants"
+    render.say(told if calls else nothing(asked, "calls", {}, where))
+
+
+def patch(one: Edited) -> str:
+    """A unified diff that `patch -p1` and `git apply` read; empty where nothing changes."""
+    name = one.manifest.file.lstrip("/")
+    lines = difflib.unified_diff(
+        one.before.splitlines(keepends=True), one.after.splitlines(keepends=True), f"a/{name}", f"b/{name}"
+    )
+    return "".join(
+        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
+    )
+
+
+def _line(row: Row) -> str:
+    seen = "" if row["calls"] is None else f"{row['calls']:,} calls, {row['grade']}; "
+    binding = f" by {row['binding']}" if row["binding"] else ""
+    at = cells.place(row)
+    return f"{row['change']} {row['caller']} → {row['callee']}{binding}: {seen}{row['why']}" + (
+        f" ({at})" if at else ""
+    )
