@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from bindtrace.propagation.manifest import DeclaredService, Grant, Manifest
 from bindtrace.propagation.platforms import problems_of
-from bindtrace.propagation.policies import Policy
+from bindtrace.propagation.policies import Definition, Policy
 
 
 class _Column(NamedTuple):
@@ -159,7 +159,8 @@ def pages(manifests: Sequence[Manifest]) -> Iterator[str]:
         said = (("scope", one.scope), ("deployment", one.deployment), ("revision", one.revision))
         yield f"{one.file}: {', '.join([one.platform, *(f'{name} {value}' for name, value in said if value)])}"
         for table in (_services(one), *_TABLES):
-            yield from _drawn(table, getattr(one, table.part))
+            rows = [row for row in getattr(one, table.part) if not _only_names(row)]
+            yield from _drawn(table, rows)
         yield from _policies(one)
         if one.max_hops:
             yield f"  a chain has at most {one.max_hops} hops"
@@ -190,6 +191,11 @@ def _services(one: Manifest) -> _Table:
         _LINE,
     )
     return _Table("services", "services", columns)
+
+
+def _only_names(row: object) -> bool:
+    """A definition that is another's name: how policies find it, and nothing to read."""
+    return isinstance(row, Definition) and row.condition.op == "named"
 
 
 def _place(policy: Policy) -> tuple[str, int, int]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from bindtrace.propagation.conditions import NO, Answer, Condition, Known
+from bindtrace.propagation.conditions import NO, YES, Answer, Condition, Known, either
 from bindtrace.propagation.vocabulary import VERDICTS, Verdict
 from bindtrace.propagation.workloads import IN_OWN_DOMAIN, OWN_DOMAIN, Call, Workload, Workloads
 
@@ -93,7 +93,11 @@ class Policies:
 
         enforced = sorted((p for p in policies if p.enforced and p.action in _STAGES), key=place)
         self._stages = tuple(tuple(group) for _, group in groupby(enforced, place))
-        self._definitions = {OWN_DOMAIN: IN_OWN_DOMAIN} | {d.name: d.condition for d in definitions}
+        self._definitions = {OWN_DOMAIN: IN_OWN_DOMAIN}
+        for name, condition in dict.fromkeys((d.name, d.condition) for d in definitions):
+            # What several files define by one name is any of it: the servers of a namespace.
+            known = self._definitions.get(name)
+            self._definitions[name] = condition if known is None else either(known, condition)
         self._workloads = Workloads(workloads)
         asked = (p.applies.fields().union(*(c.condition.fields() for c in p.clauses)) for p in enforced)
         defined = (condition.fields() for condition in self._definitions.values())
@@ -163,8 +167,24 @@ def _unknown(reads: Iterable[_Read]) -> Ruling:
 
 def _through_allow(stage: Sequence[Policy], known: Known) -> Ruling | None:
     """Through where a policy that applies is met; silent where none applies."""
-    reads = sorted(_read(stage, known), key=lambda read: -read.policy.rank)
+    reads = sorted(_together(_read(stage, known)), key=lambda read: -read.policy.rank)
     return _by_rank([list(group) for _, group in groupby(reads, lambda read: read.policy.rank)])
+
+
+def _together(reads: Iterable[_Read]) -> list[_Read]:
+    """Policies for just the same callees are one: whether they apply or not, they do so together."""
+    found: dict[tuple[int, Condition], _Read] = {}
+    for read in reads:
+        key = (read.policy.rank, read.policy.applies)
+        former = found.setdefault(key, read)
+        if former.meets.holds or (former is read):
+            continue
+        missing = former.meets.missing | read.meets.missing
+        if read.meets.holds:
+            found[key] = read._replace(meets=YES)
+        elif read.meets.holds is None:
+            found[key] = read._replace(meets=Answer(None, missing))
+    return list(found.values())
 
 
 def _by_rank(ranks: list[list[_Read]]) -> Ruling | None:

@@ -118,7 +118,8 @@ class Workloads:
         known = self.named(name, namespace)
         accounts = {(workload.namespace, workload.service_account) for workload in known}
         if len(accounts) != 1:
-            return {"caller_namespace": namespace}
+            source = "claimed" if call.caller is not None else None
+            return {"caller_namespace": namespace, "identity_source": source}
         ((own, account),) = accounts
         return {
             "caller_namespace": own or namespace,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from bindtrace.propagation.manifest import Manifest, Problem, revision_of
-from bindtrace.propagation.platforms import istio, parsing
+from bindtrace.propagation.platforms import istio, linkerd, parsing
 from bindtrace.propagation.platforms.nodes import Node, Reading, texts_of
 from bindtrace.propagation.workloads import Workload
 
@@ -37,7 +37,7 @@ _TEMPLATES: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
 """Where each kind of workload keeps its pods' labels and account."""
 
 Kind = tuple[str, str]
-_KINDS: Final[Mapping[Kind, Callable[[Reading, Node], None]]] = {**istio.KINDS}
+_KINDS: Final[Mapping[Kind, Callable[[Reading, Node], None]]] = {**istio.KINDS, **linkerd.KINDS}
 
 
 def claims(path: Path, text: str) -> bool:
@@ -83,7 +83,9 @@ def _objects(node: Node) -> Iterator[Node]:
 def _read_object(reading: Reading, thing: Node) -> Kind:
     kind = (thing["apiVersion"].text.rpartition("/")[0], thing["kind"].text)
     if kind in _TEMPLATES:
-        _read_workload(reading, thing, thing.at(*_TEMPLATES[kind]))
+        template = thing.at(*_TEMPLATES[kind])
+        _read_workload(reading, thing, template)
+        linkerd.workload_default(reading, thing, template)
     elif kind in _KINDS:
         _KINDS[kind](reading, thing)
     return kind
@@ -118,4 +120,4 @@ def _platform(found: set[Kind]) -> str:
     return meshes.pop() if len(meshes) == 1 else NAME
 
 
-_MESHES: Final = {"security.istio.io": istio.NAME, "policy.linkerd.io": "linkerd"}
+_MESHES: Final = {"security.istio.io": istio.NAME, "policy.linkerd.io": linkerd.NAME}
