@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from bindtrace.collector.instrumenting import CLOUDFLARE, missing
+from bindtrace.collector.instrumenting import CLOUDFLARE, broken, missing
 
 Row = Mapping[str, Any]
 
@@ -32,6 +32,7 @@ class Found(NamedTuple):
     status: Row | None
     health: Sequence[Row]
     instrumentation: Sequence[Row]
+    crossings: Sequence[Row]
     senders: Sequence[Row]
     services: Sequence[Row]
     grants: Sequence[Row]
@@ -50,6 +51,7 @@ def diagnose(found: Found) -> list[Line]:
         _listening,
         _arriving,
         _binding,
+        _crossing,
         _manifest,
         _parents,
         _clocks,
@@ -133,6 +135,19 @@ def _binding(found: Found) -> Iterator[Line]:
         yield Line(state, question, f"not from {_names(one.services)} ({one.sender})", one.lines)
     if not lacking:
         yield Line(OK, question, f"all {len(found.health)} service(s) do")
+
+
+def _crossing(found: Found) -> Iterator[Line]:
+    question = "does the trace context cross the bindings"
+    stopped = list(broken(found.crossings, found.grants, found.instrumentation))
+    for one in stopped:
+        evidence = (
+            f"{one.unanswered:,} of {one.calls:,} calls of {one.caller} by {one.binding} are not taken up by "
+            f"{one.callee}, which does send spans"
+        )
+        yield Line(WARN, question, evidence, one.step)
+    if found.crossings and not stopped:
+        yield Line(OK, question, f"{sum(row['calls'] for row in found.crossings):,} calls by bindings do")
 
 
 def _manifest(found: Found) -> Iterator[Line]:

@@ -52,7 +52,7 @@ def _look(db: Path | None, url: str | None) -> list[Line]:
         status = source.status() if isinstance(source, LiveSource) else None
         if status is not None and status.get("failure"):  # it answers nothing but its status
             return diagnose(_found(source, status, {}))
-        names = ("health", "instrumentation", "senders", "services", "grants", "findings")
+        names = ("health", "instrumentation", "crossings", "senders", "services", "grants", "findings")
         return diagnose(_found(source, status, {name: source.rows(name, Query()) for name in names}))
     finally:
         source.close()
@@ -67,6 +67,7 @@ def _found(
         status,
         rows.get("health", []),
         rows.get("instrumentation", []),
+        rows.get("crossings", []),
         rows.get("senders", []),
         rows.get("services", []),
         rows.get("grants", []),

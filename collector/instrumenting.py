@@ -48,6 +48,10 @@ in a Telemetry resource (telemetry.istio.io/v1), under spec.tracing:
 JAVA: Final = "export OTEL_INSTRUMENTATION_HTTP_SERVER_CAPTURE_REQUEST_HEADERS=service-binding"
 OTHER: Final = "capture the request header `service-binding` on server spans"
 
+PROPAGATED: Final = "instrumentationConfig: {{ fetch: {{ propagateContextUrls: [process.env.{binding}] }} }},"
+"""@vercel/otel sends `traceparent` to the deployment's own hosts alone."""
+INJECTED: Final = "see that traceparent is sent with this call, and that no proxy drops it"
+
 LINES: Final[Mapping[str, str]] = {
     "vercel": VERCEL,
     "nodejs": NODE,
@@ -99,3 +103,30 @@ def _urls(service: str, grants: Sequence[Row]) -> Iterator[str]:
     """The variables of the service's bindings, as its JavaScript reads them."""
     names = sorted({str(row["binding"]) for row in grants if row["caller"] == service and row["binding"]})
     return (f"process.env.{name}" for name in names or ["NAME_URL"])
+
+
+class Broken(NamedTuple):
+    """Calls by a binding that a callee which does send spans did not take up, and what to do."""
+
+    caller: str
+    callee: str
+    binding: str
+    calls: int
+    unanswered: int
+    step: str
+
+
+def broken(
+    crossings: Sequence[Row], grants: Sequence[Row], instrumentation: Sequence[Row]
+) -> Iterator[Broken]:
+    """Where more than half of the calls were not taken up: a few may be sampled, late or lost."""
+    callees = {(str(row["caller"]), str(row["binding"])): str(row["callee"]) for row in grants}
+    senders = {(str(row["service"]), str(row["sender"])) for row in instrumentation}
+    speaking = {service for service, _ in senders}
+    for row in crossings:
+        caller, binding = str(row["caller"]), str(row["binding"])
+        callee = callees.get((caller, binding))
+        if callee in speaking and 2 * row["unanswered"] > row["calls"]:
+            vercel = (caller, "vercel") in senders
+            step = PROPAGATED.format(binding=binding) if vercel else INJECTED
+            yield Broken(caller, str(callee), binding, row["calls"], row["unanswered"], step)

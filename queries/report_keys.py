@@ -41,6 +41,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
         "caller", "callee", "binding", "platform", "scope", "environment", "revision", "file", "line", "calls",
         "last_used",
     ),
+    "crossings": ("caller", "binding", "calls", "unanswered"),
     "findings": FINDING_KEYS,
     "coverage": (
         "service", "environment", "spans", "hops", "both_sides", "verified", "road_unknown", "sampling", "gaps",

@@ -25,9 +25,10 @@ def healthy(**changes: Any) -> Found:
         status={"pid": 1, "endpoints": {"grpc": "127.0.0.1:4317"}, "journal_waiting_bytes": 0, "spans": 10},
         health=[service | changes.pop("service", {})],
         instrumentation=[sender("orders", "python", 4)],
+        crossings=[{"caller": "orders", "binding": "ORDERS_URL", "calls": 9, "unanswered": 1}],
         senders=[],
         services=[seen],
-        grants=[{"caller": "orders", "callee": "orders"}],
+        grants=[{"caller": "orders", "callee": "orders", "binding": "ORDERS_URL"}],
         findings=[],
         quarantined=0,
         set_aside=[],
@@ -63,12 +64,17 @@ def test_all_is_well_where_all_is_well() -> None:
         (healthy(service={"last_received": "1"}), "are spans arriving", WARN, "d ago"),
         (healthy(grants=[], services=[]), "does the manifest match the names seen", WARN, "no manifest"),
         (
-            healthy(grants=[{"caller": "storefront", "callee": "orders"}]),
+            healthy(grants=[{"caller": "storefront", "callee": "orders", "binding": None}]),
             "does the manifest match the names seen", WARN, "declared and never seen: storefront",
         ),
         (
             healthy(services=[{"service": "stranger", "spans": 1, "exposure": "unknown"}]),
             "does the manifest match the names seen", WARN, "seen and not declared: stranger",
+        ),
+        (
+            healthy(crossings=[{"caller": "orders", "binding": "ORDERS_URL", "calls": 9, "unanswered": 7}]),
+            "does the trace context cross the bindings", WARN,
+            "7 of 9 calls of orders by ORDERS_URL are not taken up by orders, which does send spans",
         ),
         (healthy(quarantined=3), "was anything damaged", FAIL, "3 entries are in quarantine"),
         (

@@ -15,7 +15,7 @@ from support import fixture
 
 from bindtrace.collector.doctor_command import doctor
 from bindtrace.collector.import_command import import_files
-from bindtrace.collector.instrumenting import LINES, missing
+from bindtrace.collector.instrumenting import INJECTED, LINES, broken, missing
 from bindtrace.queries.catalog import run_report
 from bindtrace.queries.database import open_database
 from bindtrace.queries.query import Query
@@ -149,3 +149,30 @@ def test_services_that_need_the_same_lines_are_told_once() -> None:
 
 def test_lines_fit_a_terminal_so_that_they_can_be_copied() -> None:
     assert max(len(line) for text in LINES.values() for line in text.splitlines()) <= 92
+
+
+def crossing(unanswered: int) -> list[dict[str, Any]]:
+    return [{"caller": "shop", "binding": "STOCK_URL", "calls": 10, "unanswered": unanswered}]
+
+
+GRANTED = [{"caller": "shop", "callee": "stock", "binding": "STOCK_URL"}]
+
+
+def test_vercel_is_told_which_urls_to_propagate_to() -> None:
+    (one,) = broken(crossing(10), GRANTED, [row("shop", "vercel", 1), row("stock", "python", 1)])
+
+    assert (one.callee, one.step) == (
+        "stock", "instrumentationConfig: { fetch: { propagateContextUrls: [process.env.STOCK_URL] } },",
+    )  # fmt: skip
+
+
+def test_others_are_told_to_look_at_what_they_send() -> None:
+    (one,) = broken(crossing(10), GRANTED, [row("shop", "python", 1), row("stock", "python", 1)])
+
+    assert one.step == INJECTED
+
+
+def test_a_callee_that_sends_no_spans_and_a_few_lost_calls_are_no_broken_crossing() -> None:
+    assert not list(broken(crossing(10), GRANTED, [row("shop", "vercel", 1)]))
+    assert not list(broken(crossing(5), GRANTED, [row("shop", "vercel", 1), row("stock", "python", 1)]))
+    assert not list(broken(crossing(10), [], [row("shop", "vercel", 1), row("stock", "python", 1)]))

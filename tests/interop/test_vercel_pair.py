@@ -125,6 +125,24 @@ def test_without_even_propagation_the_callee_has_no_caller_and_doctor_names_the_
     check_lines(found)
 
 
+def test_a_binding_that_is_not_propagated_to_is_named(tmp_path: Path) -> None:
+    """All of ours but the one line that @vercel/otel needs to let the trace context out."""
+    documented = page("Next.js with `@vercel/otel`", "js")
+    frontend = documented.replace("[process.env.BACKEND_URL]", "[]")
+    with (
+        collecting(tmp_path / "t.duckdb", "--manifest", str(MANIFEST), receivers=1) as collector,
+        shop(
+            tmp_path, collector.endpoints["http"], frontend, page("FastAPI", "python"), WITH_OURS, {}
+        ) as pair,
+    ):
+        pair.ask("/")
+        found = seen(collector, pair, 3)
+
+    (line,) = found.doctor["does the trace context cross the bindings"]
+    assert "1 of 1 calls of frontend by BACKEND_URL are not taken up by backend" in line["evidence"]
+    assert line["next"].rstrip(",") in documented
+
+
 def check_lines(found: Seen) -> None:
     """The lines of the page that make it right, with this service's own names in them."""
     lines = {

@@ -1,0 +1,13 @@
+-- Crossings: calls that went by a binding, and how many of them no callee was seen to take up.
+-- parameters: since, until
+-- reads: hops
+-- why: where none is, although the callee sends spans, the trace context does not cross (seen: @vercel/otel's default).
+select caller, binding, count(*) as calls, count(*) filter (not answered) as unanswered
+from hops
+where
+    caller is not null
+    and binding is not null
+    and start_time_unix_nano >= $since
+    and start_time_unix_nano < $until
+group by caller, binding
+order by caller, binding
