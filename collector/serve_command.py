@@ -95,6 +95,11 @@ FILE = click.Path(path_type=Path, dir_okay=False)
     help="Take telemetry over HTTP only with an x-vercel-signature by this secret (or a token).",
 )  # fmt: skip
 @click.option(
+    "--api-token-file", type=FILE, envvar="BINDTRACE_API_TOKEN_FILE", metavar="FILE",
+    help="Answer questions only with a bearer token of this file: lines NAME:TOKEN. Commands read it from the same "
+    "variable.",
+)  # fmt: skip
+@click.option(
     "--insecure-listen", is_flag=True, envvar="BINDTRACE_INSECURE_LISTEN",
     help="Allow addresses that other machines can reach, in plaintext and for anyone.",
 )  # fmt: skip
@@ -142,7 +147,7 @@ def serve(
     supervisor = Supervisor(settings)
     try:
         endpoints = supervisor.start(stop)
-        click.echo(_welcome(db, settings, endpoints), err=True)
+        click.echo(_welcome(db, settings, endpoints, supervisor.api_url), err=True)
         stop.wait()
         click.echo("bindtrace: stopping: answering what is in flight, then storing it", err=True)
     except Cancelled:
@@ -158,15 +163,12 @@ def _refuse_open_doors(
     for option, address, locked in (
         ("--grpc", grpc, doors.locks_grpc),
         (http_option, http, doors.locks_http),
-        ("--api", api, False),
+        ("--api", api, doors.locks_api),
     ):
         if not locked and not address.is_loopback:
-            how = "in plaintext and by anyone" if doors.tls_cert is None or option == "--api" else "by anyone"
-            better = (
-                ""
-                if option == "--api"
-                else "give --tls-cert, --tls-key and --token-file or --tls-client-ca, "
-            )
+            how = "in plaintext and by anyone" if doors.tls_cert is None else "by anyone"
+            proof = "--api-token-file" if option == "--api" else "--token-file or --tls-client-ca"
+            better = f"give --tls-cert, --tls-key and {proof}, "
             raise Refusal(
                 f"{option} {address} can be reached from other machines, {how}",
                 fix=f"{better}listen on 127.0.0.1 behind a proxy with TLS, or accept it with --insecure-listen",
@@ -187,7 +189,7 @@ def _stop_on_signals() -> threading.Event:
     return stop
 
 
-def _welcome(db: Path, settings: Settings, endpoints: dict[str, str]) -> str:
+def _welcome(db: Path, settings: Settings, endpoints: dict[str, str], api_url: str) -> str:
     grants = f", {len(settings.manifests)} manifest(s)" if settings.manifests else ", no manifest"
     scheme = "https" if settings.doors.tls_cert else "http"
     return "\n".join(
@@ -200,10 +202,10 @@ def _welcome(db: Path, settings: Settings, endpoints: dict[str, str]) -> str:
                 if "zipkin" in endpoints
                 else []
             ),
-            f"  API        http://{endpoints['api']}/api/status",
+            f"  API        {api_url}/api/status",
             f"send spans:  export OTEL_EXPORTER_OTLP_ENDPOINT={scheme}://{endpoints['http']} "
             "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",
-            f"look:        bindtrace findings --url http://{endpoints['api']}",
+            f"look:        bindtrace findings --url {api_url}",
             "stop:        Ctrl-C",
         )
     )

@@ -82,11 +82,17 @@ class Supervisor:
             self._pipe = os.pipe()
             self._spawn_all()
             self._wait_ready(stop or threading.Event())
-            self._lock.publish(self.endpoints)
+            self._lock.publish(self.endpoints | {"api": self.api_url.removeprefix("http://")})
         except BaseException:
             self.stop()
             raise
         return self.endpoints
+
+    @property
+    def api_url(self) -> str:
+        """The API speaks TLS where other machines can reach it and there is a certificate."""
+        tls = self.settings.doors.tls_cert is not None and not self.settings.api.is_loopback
+        return f"http{'s' if tls else ''}://{self.endpoints['api']}"
 
     def stop(self) -> None:
         """Receivers first, so that storage then has all there is. Harmless when done twice."""
@@ -159,8 +165,9 @@ class Supervisor:
             "--journal-max",
             str(self.settings.journal_max),
         ]
-        storage += room
-        locked = {"grpc": self.settings.doors.locks_grpc, "http": self.settings.doors.locks_http}
+        storage += [*room, *self.settings.doors.arguments()]
+        doors = self.settings.doors
+        locked = {"grpc": doors.locks_grpc, "http": doors.locks_http, "api": doors.locks_api}
         storage += ["--secured", ",".join(name for name, is_locked in locked.items() if is_locked)]
         for option, value in (("--keep-s", self.settings.keep_s), ("--max-bytes", self.settings.max_bytes)):
             storage += [option, str(value)] if value is not None else []

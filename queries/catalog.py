@@ -17,11 +17,12 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A report by name, with the first line of its file as a title."""
+    """A report by name, with the first line of its file as a title; `paged`: its rows can be had by pages."""
 
     name: str
     title: str
     run: Callable[[duckdb.DuckDBPyConnection, Query], list[Row]]
+    paged: bool = True
 
 
 def run_report(con: duckdb.DuckDBPyConnection, name: str, query: Query) -> list[Row]:
@@ -137,7 +138,7 @@ def _rules(con: duckdb.DuckDBPyConnection, query: Query) -> list[Row]:
 
 REPORTS: Final[Mapping[str, Report]] = {
     **{name: _sql_report(file) for name, file in sql_files.folder("reports").items()},
-    "chain": Report("chain", sql_files.folder("reports")["chain"].title, _chain),
+    "chain": Report("chain", sql_files.folder("reports")["chain"].title, _chain, paged=False),
     "findings": Report(
         "findings", "Findings: what should not have happened, how sure, and the fix.", _findings
     ),

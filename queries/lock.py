@@ -23,7 +23,8 @@ _PATIENCE_S = 10.0  # how long the children of a killed collector may take to go
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Which collector holds a database. `endpoints`: grpc, http, api as HOST:PORT; empty until it serves."""
+    """Which collector holds a database. `endpoints`: grpc, http, api as HOST:PORT (https://… of an API with TLS);
+    empty until it serves."""
 
     pid: int
     started_unix_nano: int
@@ -31,7 +32,8 @@ class Holder:
 
     @property
     def url(self) -> str:
-        return f"http://{self.endpoints.get('api', DEFAULT_API)}"
+        api = self.endpoints.get("api", DEFAULT_API)
+        return api if "://" in api else f"http://{api}"
 
 
 class Lock:

@@ -52,6 +52,13 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "health": ("service", "spans", "with_binding", "hops", "orphans", "lag_s", "last_received"),
     "instrumentation": ("service", "sender", "spans", "with_binding"),
+    "graph_nodes": (
+        "id", "title", "subtitle", "mainstat", "secondarystat", "arc__passed", "arc__failed", "arc__denied",
+    ),
+    "graph_edges": (
+        "id", "source", "target", "mainstat", "secondarystat", "detail__verdict", "detail__road", "detail__grade",
+        "detail__errors", "color", "thickness", "strokeDasharray",
+    ),
     "rules": RULE_KEYS,
     "senders": (
         "service", "sdk", "version", "protocol", "accepted", "rejected", "refused", "redacted", "duplicates",

@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -14,6 +15,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from bindtrace.propagation import environment
 from bindtrace.propagation.errors import Refusal
 from bindtrace.queries.lock import held_by, holder
 from bindtrace.queries.query import FOREVER, Query
@@ -25,6 +27,8 @@ Row = dict[str, Any]
 DEFAULT_DB: Final = Path("bindtrace.duckdb")
 DEFAULT_URL: Final = "http://127.0.0.1:4319"
 
+TOKEN_FILE_VARIABLE: Final = "BINDTRACE_API_TOKEN_FILE"  # noqa: S105  # the name of a variable
+_NEXT: Final = re.compile(r'<(/[^>]*)>; rel="next"')
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _PROBE_S: Final = 1.0
 _ANSWER_S: Final = 120.0
@@ -93,10 +97,16 @@ class LiveSource:
         self._url = checked_url(url)
 
     def rows(self, report: str, query: Query) -> list[Row]:
-        answer = self._get(f"/api/reports/{urllib.parse.quote(report, safe='')}", _parameters(query))
-        if not (isinstance(answer, list) and all(isinstance(row, dict) for row in answer)):
-            raise self._stranger("its answer is not a list of rows")
-        return answer
+        rows: list[Row] = []
+        path: str | None = f"/api/reports/{urllib.parse.quote(report, safe='')}"
+        parameters = _parameters(query)
+        while path is not None:
+            answer, path = self._page(path, parameters)
+            if not (isinstance(answer, list) and all(isinstance(row, dict) for row in answer)):
+                raise self._stranger("its answer is not a list of rows")
+            rows += answer
+            parameters = {}
+        return rows
 
     def status(self, timeout_s: float = _ANSWER_S) -> dict[str, Any]:
         """What the collector says of itself. Raises `Refusal` where no collector of bindtrace answers."""
@@ -115,12 +125,20 @@ class LiveSource:
         return "" if self._url == DEFAULT_URL else f"--url {self._url}"
 
     def _get(self, path: str, parameters: dict[str, str], timeout_s: float = _ANSWER_S) -> Any:
+        return self._page(path, parameters, timeout_s)[0]
+
+    def _page(
+        self, path: str, parameters: dict[str, str], timeout_s: float = _ANSWER_S
+    ) -> tuple[Any, str | None]:
+        """The answer, and the path of the next page where there is one."""
         question = f"{self._url}{path}"
         if parameters:
             question += f"?{urllib.parse.urlencode(parameters)}"
         try:
-            with _opener(self._url).open(question, timeout=timeout_s) as reply:
+            asked = urllib.request.Request(question, headers=_authorization())  # noqa: S310  # checked_url
+            with _opener(self._url).open(asked, timeout=timeout_s) as reply:
                 body = reply.read(_MAX_ANSWER_BYTES + 1)
+                following = _NEXT.fullmatch(reply.headers.get("link", ""))
         except urllib.error.HTTPError as error:
             with error:
                 raise self._answered(error.code, error.read(65536)) from None
@@ -129,7 +147,7 @@ class LiveSource:
         if len(body) > _MAX_ANSWER_BYTES:
             raise Refusal(f"the answer of {self._url} is too large", fix="narrow it with --since or --limit")
         try:
-            return json.loads(body)
+            return json.loads(body), following and following[1]
         except ValueError:
             raise self._stranger("its answer is not JSON") from None
 
@@ -215,6 +233,23 @@ def _parameters(query: Query) -> dict[str, str]:
         "limit": None if query.limit is None else str(query.limit),
     }
     return {**query.filters, **{key: value for key, value in own.items() if value is not None}}
+
+
+def _authorization() -> dict[str, str]:
+    """The token of the file that `BINDTRACE_API_TOKEN_FILE` names, which `serve` reads too. Raises `Refusal`."""
+    path = environment.read(TOKEN_FILE_VARIABLE)
+    if path is None:
+        return {}
+    try:
+        lines = Path(path).read_text("utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refusal(
+            f"cannot read {path}, which {TOKEN_FILE_VARIABLE} names: {error}", fix="name a file with a token"
+        ) from None
+    written = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    if not written:
+        raise Refusal(f"{path} holds no token", fix="write NAME:TOKEN or the token alone into it")
+    return {"authorization": f"Bearer {written[0].rpartition(':')[2].strip()}"}
 
 
 def _opener(url: str) -> urllib.request.OpenerDirector:

@@ -31,10 +31,16 @@ class Api:
     def get(self, path: str, params: dict[str, str] | None = None) -> httpx.Response:
         return self.request("GET", path, params)
 
-    def request(self, method: str, path: str, params: dict[str, str] | None = None) -> httpx.Response:
+    def request(
+        self,
+        method: str,
+        path: str,
+        params: dict[str, str] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> httpx.Response:
         async def ask() -> httpx.Response:
             async with httpx.AsyncClient(transport=self._transport, base_url="http://api") as client:
-                return await client.request(method, path, params=params)
+                return await client.request(method, path, params=params, headers=headers)
 
         return asyncio.run(ask())
 

@@ -20,6 +20,12 @@ class DoorFiles:
     tls_client_ca: Path | None = None
     token_file: Path | None = None
     drain_secret_file: Path | None = None
+    api_token_file: Path | None = None
+
+    @property
+    def locks_api(self) -> bool:
+        """Where other machines reach the API it speaks TLS with the same certificate; its tokens are its own."""
+        return self.tls_cert is not None and self.api_token_file is not None
 
     @property
     def locks_grpc(self) -> bool:
@@ -66,6 +72,7 @@ class Doors:
 
     tls: Tls | None = None
     tokens: Tokens = field(default_factory=Tokens)
+    api_tokens: Tokens = field(default_factory=Tokens)
     drain_secret: bytes = field(default=b"", repr=False)
 
 
@@ -74,8 +81,18 @@ def open_doors(files: DoorFiles) -> Doors:
     return Doors(
         _tls(files),
         read_tokens(files.token_file) if files.token_file else Tokens(),
+        read_tokens(files.api_token_file) if files.api_token_file else Tokens(),
         read_secret(files.drain_secret_file) if files.drain_secret_file else b"",
     )
+
+
+def api_context(files: DoorFiles) -> ssl.SSLContext:
+    """TLS of the API: the receivers' certificate; who asks shows a token and needs no certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    assert files.tls_cert is not None
+    context.load_cert_chain(files.tls_cert, files.tls_key)
+    return context
 
 
 def _tls(files: DoorFiles) -> Tls | None:

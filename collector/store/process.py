@@ -11,6 +11,7 @@ import contextlib
 import logging
 import os
 import signal
+import ssl
 import sys
 import threading
 from collections.abc import Iterator
@@ -19,10 +20,11 @@ from pathlib import Path
 import duckdb
 import uvicorn
 import uvloop
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from bindtrace.collector.child import announce_ready, watch_supervisor
 from bindtrace.collector.ports import Address, address_of, listen
+from bindtrace.collector.receive.doors import DoorFiles, api_context, open_doors
 from bindtrace.collector.receive.room import JOURNAL_BYTES, RESERVE_BYTES
 from bindtrace.collector.store.faults import fault_of, one_line, record
 from bindtrace.collector.store.metrics import metrics_route
@@ -30,6 +32,7 @@ from bindtrace.collector.store.retention import Limits
 from bindtrace.collector.store.storage import Storage
 from bindtrace.collector.store.traces import trace_bytes, trace_json
 from bindtrace.propagation.errors import Refusal
+from bindtrace.queries.api.access import Guarded
 from bindtrace.queries.api.app import build
 from bindtrace.queries.api.jaeger import build_jaeger
 from bindtrace.queries.api.prometheus import build_prometheus
@@ -49,7 +52,9 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(storage: Storage, api: Address, supervisor_fd: int | None, stop: threading.Event) -> None:
+async def serve(
+    storage: Storage, api: Address, supervisor_fd: int | None, stop: threading.Event, doors: DoorFiles
+) -> None:
     """Serves until a signal, the supervisor's end or a failure; then stores what is there.
 
     Raises `Refusal` where it cannot listen.
@@ -67,7 +72,9 @@ async def serve(storage: Storage, api: Address, supervisor_fd: int | None, stop:
     }
     app = build(storage.run, storage.status, storage.wait, below)
     app.router.routes.append(metrics_route(storage.metrics))
-    server = _Server(_config(app))
+    tokens = open_doors(doors).api_tokens
+    guarded = Guarded(app, tokens.name if tokens else None)
+    server = _Server(_config(guarded, api_context(doors) if doors.tls_cert and not api.is_loopback else None))
     answering = loop.create_task(server.serve(sockets=[listener]))
     while not server.started and not answering.done():
         await asyncio.sleep(0.005)
@@ -80,8 +87,8 @@ async def serve(storage: Storage, api: Address, supervisor_fd: int | None, stop:
     await answering
 
 
-def _config(app: Starlette) -> uvicorn.Config:
-    return uvicorn.Config(
+def _config(app: ASGIApp, tls: ssl.SSLContext | None) -> uvicorn.Config:
+    config = uvicorn.Config(
         app,
         ws="none",
         lifespan="off",
@@ -92,6 +99,9 @@ def _config(app: Starlette) -> uvicorn.Config:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACE_S,
     )
+    config.load()
+    config.ssl = tls
+    return config
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -106,6 +116,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--disk-reserve", type=int, default=RESERVE_BYTES)
     parser.add_argument("--secured", default="", help="which endpoints are locked, for the status")
     parser.add_argument("--journal-max", type=int, default=JOURNAL_BYTES)
+    DoorFiles.declare(parser)
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT, stream=sys.stderr)
     stop = threading.Event()
@@ -116,7 +127,7 @@ def main(arguments: list[str] | None = None) -> int:
         )
         storage.secured = [name for name in options.secured.split(",") if name]
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve(storage, options.api, options.supervisor_fd, stop))
+            runner.run(serve(storage, options.api, options.supervisor_fd, stop, DoorFiles.of(options)))
     except Refusal as refusal:
         refusal.show()
         return refusal.exit_code

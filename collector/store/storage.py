@@ -38,6 +38,7 @@ from bindtrace.collector.store.work import Work
 from bindtrace.propagation.clock import now_unix_nano
 from bindtrace.propagation.errors import Refusal
 from bindtrace.propagation.platforms import read_manifests
+from bindtrace.queries.api.asking import within
 from bindtrace.queries.catalog import run_report
 from bindtrace.queries.database import cursor
 from bindtrace.queries.lock import holder
@@ -106,8 +107,8 @@ class Storage:
             raise
 
     def run(self, report: str, query: Query) -> list[dict[str, Any]]:
-        """Rows of one report, on a connection of its own. Raises as `run_report` does."""
-        with self.asked() as own:
+        """Rows of one report, on a connection of its own. Raises as `run_report` does, and `TookTooLongError`."""
+        with self.asked() as own, within(own):
             return run_report(own, report, query)
 
     def metrics(self) -> bytes:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Final, TypeVar
 
 import anyio
@@ -34,13 +34,19 @@ class Asking:
         return await anyio.to_thread.run_sync(self._in_time, question, limiter=self._limiter)
 
     def _in_time(self, question: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
-        with self._asked() as con:
-            timer = threading.Timer(self._longest_s, con.interrupt)
-            timer.daemon = True
-            timer.start()
-            try:
-                return question(con)
-            except duckdb.InterruptException:
-                raise TookTooLongError(f"stopped after {self._longest_s:g} s") from None
-            finally:
-                timer.cancel()
+        with self._asked() as con, within(con, self._longest_s):
+            return question(con)
+
+
+@contextmanager
+def within(con: duckdb.DuckDBPyConnection, longest_s: float = LONGEST_S) -> Iterator[None]:
+    """Interrupts what the connection does after its time. Raises `TookTooLongError`."""
+    timer = threading.Timer(longest_s, con.interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except duckdb.InterruptException:
+        raise TookTooLongError(f"stopped after {longest_s:g} s; ask for a shorter time") from None
+    finally:
+        timer.cancel()

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 from answering import Api
 from drawn_shop import UNDECLARED_ID, write_shop
 
 from bindtrace.propagation.errors import Refusal
+from bindtrace.queries.api import reports
 from bindtrace.queries.api.app import build
+from bindtrace.queries.api.reports import MOST_ROWS
 from bindtrace.queries.catalog import REPORTS, run_report
 from bindtrace.queries.database import cursor, open_database
 from bindtrace.queries.query import FOREVER, Query
@@ -47,12 +52,88 @@ def message(reply: Any) -> str:
     return str(reply.json()["error"]["message"])
 
 
-def test_every_report_is_listed_with_its_parameters(api: Api) -> None:
-    listed = {entry["name"]: entry for entry in api.get("/api/reports").json()}
+def test_every_report_is_described_with_its_parameters_and_columns(api: Api) -> None:
+    document = api.get("/api/reports").json()
+    paths = document["paths"]
 
-    assert set(listed) == set(REPORTS)
-    assert listed["chain"]["required"] == ["trace_id"]
-    assert listed["edges"]["parameters"] == ["since", "until", "env", "limit"]
+    assert document["openapi"].startswith("3.1")
+    assert set(paths) == {f"/api/reports/{name}" for name in REPORTS}
+    chain = {one["name"]: one["required"] for one in paths["/api/reports/chain"]["get"]["parameters"]}
+    assert chain["trace_id"] is True
+    edges = {one["name"]: one["required"] for one in paths["/api/reports/edges"]["get"]["parameters"]}
+    assert {"since", "until", "env", "limit", "offset", "format", "caller"} <= set(edges)
+    assert not any(edges.values())
+
+
+def test_an_answer_comes_by_pages_that_lead_to_one_another(api: Api, con: duckdb.DuckDBPyConnection) -> None:
+    whole, path, rows = run_report(cursor(con), "hops", Query()), "/api/reports/hops?limit=4", []
+    first = api.get(path).json()
+
+    while path:
+        reply = api.get(path)
+        rows += reply.json()
+        path = reply.headers.get("link", "").partition(">")[0].removeprefix("<")
+
+    assert rows == first == whole[:4]
+    second = api.get("/api/reports/hops?limit=4&offset=4").json()
+    assert first + second == whole[:8]
+
+
+def test_a_page_that_is_full_names_the_next(
+    api: Api, con: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reports, "MOST_ROWS", 3)
+    rows: list[Any] = []
+    path = "/api/reports/hops?caller=storefront"
+
+    while path:
+        reply = api.get(path)
+        assert len(reply.json()) <= 3
+        rows += reply.json()
+        path = reply.headers.get("link", "").partition(">")[0].removeprefix("<")
+
+    assert rows == run_report(cursor(con), "hops", Query(filters={"caller": "storefront"}))
+
+
+def test_the_same_answer_is_not_sent_twice(api: Api) -> None:
+    first = api.get("/api/reports/edges")
+    again = api.request("GET", "/api/reports/edges", headers={"if-none-match": first.headers["etag"]})
+
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_csv_and_arrow_hold_the_same_rows(api: Api) -> None:
+    rows = api.get("/api/reports/edges").json()
+    text = api.get("/api/reports/edges?format=csv")
+    table = pa.ipc.open_stream(api.get("/api/reports/edges?format=arrow").content).read_all()
+    accepted = api.request("GET", "/api/reports/edges", headers={"accept": "text/csv"})
+
+    assert text.headers["content-type"].startswith("text/csv")
+    assert [row["callee"] for row in csv.DictReader(io.StringIO(text.text))] == [
+        row["callee"] for row in rows
+    ]
+    assert accepted.content == text.content
+    assert table.to_pylist() == rows
+    assert (
+        pa.ipc.open_stream(api.get("/api/reports/edges?format=arrow&caller=no").content).read_all().num_rows
+        == 0
+    )
+    assert api.get("/api/reports/edges?format=xml").status_code == 400
+
+
+def test_nodes_and_edges_are_shaped_for_a_node_graph(api: Api) -> None:
+    nodes = {row["id"]: row for row in api.get("/api/reports/graph_nodes").json()}
+    edges = api.get("/api/reports/graph_edges").json()
+
+    assert {edge["source"] for edge in edges} | {edge["target"] for edge in edges} <= set(nodes)
+    denied = [edge for edge in edges if edge["detail__verdict"] == "denied"]
+    assert [(edge["source"], edge["target"]) for edge in denied] == [("storefront", "ledger")]
+    allowed = [
+        edge for edge in edges if edge["detail__verdict"] == "allowed" and edge["detail__road"] == "binding"
+    ]
+    assert denied[0]["color"] != allowed[0]["color"]
+    for node in nodes.values():
+        assert node["arc__passed"] + node["arc__failed"] + node["arc__denied"] == pytest.approx(1)
 
 
 def test_rows_are_those_of_the_catalog(api: Api, con: duckdb.DuckDBPyConnection) -> None:
@@ -74,13 +155,13 @@ def test_a_chain_is_asked_by_its_trace_id_in_any_case(api: Api) -> None:
 def test_window_environment_and_limit_reach_the_query(api: Api, asked: list[Query]) -> None:
     api.get("/api/reports/hops?since=1769860800000000000&until=2026-02-01T00:00:00Z&env=production&limit=5")
 
-    assert asked == [Query(1769860800_000000000, 1769904000_000000000, "production", {}, 5)]
+    assert asked == [Query(1769860800_000000000, 1769904000_000000000, "production", {}, 6)]
 
 
 def test_without_parameters_everything_is_asked(api: Api, asked: list[Query]) -> None:
     api.get("/api/reports/hops?env=&since=&limit=0")
 
-    assert asked == [Query(0, FOREVER, None, {}, None)]
+    assert asked == [Query(0, FOREVER, None, {}, MOST_ROWS + 1)]
 
 
 def test_an_unknown_report_is_404_with_the_names(api: Api) -> None:
@@ -137,7 +218,7 @@ def test_every_answer_is_json_that_a_browser_cannot_make_anything_else_of(api: A
     assert headers["content-type"] == "application/json"
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["content-security-policy"].startswith("default-src 'none'")
-    assert headers["cache-control"] == "no-store"
+    assert headers["cache-control"] == "private, no-cache"
     assert "access-control-allow-origin" not in headers
 
 

@@ -37,7 +37,11 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     ids=["all", "window", "environment", "limit"],
 )  # fmt: skip
 def test_a_collector_and_its_file_give_the_same_rows(file: Path, url: str, report: str, query: Query) -> None:
-    needed = {"chain": {"trace_id": GOOD_ID}, "traces": {"prefix": "a1"}}.get(report, {})
+    needed = {
+        "chain": {"trace_id": GOOD_ID},
+        "traces": {"prefix": "a1"},
+        "calls": {"with_paths": "true"},
+    }.get(report, {})
     asked = Query(query.since_unix_nano, query.until_unix_nano, query.environment, needed, query.limit)
     source = FileSource(file)
     try:
