@@ -25,7 +25,8 @@ class Facts(NamedTuple):
     callee: str
     """`service`: one of ours; `outside`: a database or somebody else's host; `unknown`."""
     grant: str
-    """Whether the manifest declares this caller for this callee: `yes` or `no`."""
+    """What the manifests say of this caller and callee: `yes`; `no`; `route`: not this method or path; `forbidden`:
+    a rule denies it; `not_shown`: it depends on what no span shows."""
     entry: str
     """For an external caller, what the manifest says of the public path: `declared`, `undeclared`, `unknown`."""
 
@@ -41,7 +42,7 @@ FACT_VALUES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "manifest": ("present", "absent"),
         "caller": ("service", "external", "unknown"),
         "callee": ("service", "outside", "unknown"),
-        "grant": ("yes", "no"),
+        "grant": ("yes", "no", "route", "forbidden", "not_shown"),
         "entry": ("declared", "undeclared", "unknown"),
     }
 )
@@ -61,10 +62,14 @@ TABLE: Final[tuple[tuple[Mapping[str, tuple[str, ...]], Verdict, str], ...]] = (
     # without a manifest nothing is undeclared
     ({"manifest": ("absent",)}, "unknown", "no_manifest"),
     ({"callee": ("outside", "unknown")}, "unknown", "callee_unknown"),
+    # a rule that denies asks of whoever calls
+    ({"grant": ("forbidden",)}, "denied", "forbidden"),
     ({"caller": ("external",), "entry": ("declared",)}, "allowed", "declared"),
     ({"caller": ("external",), "entry": ("undeclared",)}, "denied", "undeclared"),
     ({"caller": ("external", "unknown")}, "unknown", "caller_unknown"),
     ({"grant": ("yes",)}, "allowed", "declared"),
+    ({"grant": ("route",)}, "denied", "route_not_allowed"),
+    ({"grant": ("not_shown",)}, "unknown", "not_shown"),
     ({}, "denied", "undeclared"),
 )
 """Ordered, first match wins; a field that a row does not name matches any value. The last row matches all."""

@@ -279,5 +279,7 @@ CLASS_OF_REASON: Final[dict[str, str]] = {
     reason: name for name, reasons in REASONS.items() for reason in reasons
 }
 
-JUDGED_REASONS: Final = ("declared", "undeclared", "no_manifest", "callee_unknown", "caller_unknown")
-"""For calls that no shim judged."""
+JUDGED_REASONS: Final = (
+    "declared", "undeclared", "forbidden", "not_shown", "no_manifest", "callee_unknown", "caller_unknown",
+)  # fmt: skip
+"""For calls that no shim judged. `not_shown`: a policy asks for what no span shows."""

@@ -6,7 +6,7 @@ facts. One code path serves the incremental run and the rebuild.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import duckdb
@@ -16,7 +16,8 @@ from bindtrace.propagation.decision import FACT_VALUES, Facts, decide
 from bindtrace.propagation.vocabulary import PEER_ID, VERIFIED_CALLER
 from bindtrace.propagation.witnesses import witness_of
 from bindtrace.queries import sql_files
-from bindtrace.queries.policy import insert_rows, policy_digest
+from bindtrace.queries.policy import policy_digest
+from bindtrace.queries.ruling import replace_temp, rule_requests
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -129,7 +130,7 @@ def _class_hosts(con: Connection) -> dict[str, int]:
         host for (host,) in con.execute("select host from hosts_called where host is not null").fetchall()
     ]
     ranges = declared_ranges(con.execute("select cidr, kind, service from address_ranges").fetchall())
-    _replace_temp(
+    replace_temp(
         con,
         "host_classes",
         "host varchar, bare varchar, class varchar, egress_of varchar",
@@ -151,7 +152,7 @@ def _name_witnesses(con: Connection) -> dict[str, int]:
     services: dict[str, str] = dict(matches)
     seen = [text for (text,) in con.execute("select witness from witnesses_seen").fetchall()]
     named = [(text, found) for text in seen if (found := witness_of(text)) is not None]
-    _replace_temp(
+    replace_temp(
         con,
         "witnesses",
         "witness varchar, identity varchar, service varchar, environment varchar",
@@ -171,7 +172,7 @@ def _name_witnesses(con: Connection) -> dict[str, int]:
 def _judge(con: Connection) -> dict[str, int]:
     tuples = [Facts(*row) for row in con.execute("select * from facts_seen").fetchall()]
     columns = ", ".join(f"fact_{field} varchar" for field in Facts._fields)
-    _replace_temp(
+    replace_temp(
         con,
         "decisions",
         f"{columns}, verdict varchar, reason varchar",
@@ -190,11 +191,7 @@ _PYTHON_STEPS: Final[dict[str, Callable[[Connection], dict[str, int]]]] = {
     "walk": _break_cycles,
     "hosts_called": _class_hosts,
     "witnesses_seen": _name_witnesses,
+    "requests_seen": rule_requests,
     "facts_seen": _judge,
 }
 """What Python does after a step; it may add parameters for the steps that follow."""
-
-
-def _replace_temp(con: Connection, name: str, columns: str, rows: Iterable[Sequence[str | None]]) -> None:
-    con.execute(f"create or replace temp table {name} ({columns})")
-    insert_rows(con, name, rows)

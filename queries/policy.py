@@ -23,6 +23,7 @@ from bindtrace.propagation.manifest import (
     Match,
     Probe,
 )
+from bindtrace.queries import stored_policies
 
 _REVISED: Final[Mapping[str, tuple[str, type]]] = {
     "service_revisions": ("services", DeclaredService),
@@ -41,7 +42,8 @@ _CURRENT: Final[Mapping[str, tuple[str, type]]] = {
 }
 """The same for what only the manifests in force are asked for: names and places, and what was accepted."""
 
-_TABLES: Final = ("manifests", *_REVISED, *_CURRENT)
+_POLICIES: Final = "policy_revisions"
+_TABLES: Final = ("manifests", _POLICIES, *_REVISED, *_CURRENT)
 
 
 def install_policy(
@@ -57,7 +59,7 @@ def install_policy(
     try:
         for table in _CURRENT:
             con.execute(f"delete from {table}")
-        for table in _REVISED:
+        for table in (_POLICIES, *_REVISED):
             # The same bytes may be read better than last time.
             con.execute(
                 f"delete from {table} where revision in (select unnest(?))", [[m.revision for m in manifests]]
@@ -70,6 +72,8 @@ def install_policy(
         _put_in_force(con, manifests, at)
         for manifest in manifests:
             _install(con, manifest)
+        con.execute("delete from meta where key = 'policy'")
+        con.execute("insert into meta values ('policy', ?)", [_digest(con)])
         con.execute("commit")
     except BaseException:
         con.execute("rollback")
@@ -78,6 +82,11 @@ def install_policy(
 
 def policy_digest(con: duckdb.DuckDBPyConnection) -> str:
     """Digest of the policy, past and in force: hops judged under another one are judged anew."""
+    row = con.execute("select value from meta where key = 'policy'").fetchone()
+    return str(row[0]) if row else ""
+
+
+def _digest(con: duckdb.DuckDBPyConnection) -> str:
     # The time of loading is left out: the same files read again are the same policy.
     contents = [
         con.execute(f"select columns(c -> c <> 'loaded_unix_nano') from {table} order by all").fetchall()
@@ -124,6 +133,7 @@ def _install(con: duckdb.DuckDBPyConnection, manifest: Manifest) -> None:
         own = {"revision": manifest.revision} if table in _REVISED else {}
         rows = [(*own.values(), *(getattr(row, name) for name in names)) for row in getattr(manifest, part)]
         insert_rows(con, f"{table} ({', '.join([*own, *names])})", rows)
+    insert_rows(con, f"{_POLICIES} ({stored_policies.COLUMNS})", stored_policies.rows_of(manifest))
 
 
 def insert_rows(con: duckdb.DuckDBPyConnection, table: str, rows: Iterable[Sequence[object]]) -> None:

@@ -63,16 +63,7 @@ select
         when g.public_name and g.public_address then 'probable'
         when g.through_edge or g.by_egress or g.public_name or g.public_address or g.from_outside then 'suspected'
     end as public_confidence,
-    case
-        when coalesce(g.peer_id, g.peer_cert_sha256) is not null then 'mtls'
-        when g.tls_version is not null or g.url_scheme = 'https' then 'tls'
-        -- what a service says in plaintext to its own sidecar tells nothing of the way between
-        when g.url_scheme = 'http' and g.via = []
-            and len(g.evidence) > (g.caller_span_id is not null)::integer + g.answered::integer
-            then 'unknown'
-        when g.url_scheme = 'http' then 'plaintext'
-        else 'unknown'
-    end as protection,
+    g.protection,
     case
         when g.claim_differs or g.credential_differs or g.never_issued then 'contradicted'
         -- joined by a key and not by its parent
@@ -107,7 +98,7 @@ select
             then 'outside'
         else 'unknown'
     end as fact_callee,
-    case when g.granted then 'yes' else 'no' end as fact_grant,
+    g.grant_says as fact_grant,
     case
         when g.caller is not null and not g.caller_outside then 'unknown'
         when g.entry_declared then 'declared'

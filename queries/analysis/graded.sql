@@ -1,38 +1,7 @@
 -- Graded: every call with what the manifests say of it, who vouches for its caller, and what it showed of a public road.
--- reads: dated, attempts, declared, judged_by, services, service_revisions, exposure_revisions, identities, nodes,
---      issued_credentials
+-- reads: dated, attempts, declared, requests_ruled, opened, outsiders, services, nodes, issued_credentials
 create or replace temp view graded as
-with outside as (
-    -- what runs at its users' calls from there, whatever its name
-    select service from services where outside
-    union
-    select service from identities where outside and service is not null
-),
-entries as (
-    select distinct callee_service, scope, callee_env, url_path, used_host, period, policy_deployment
-    from dated
-    where caller is null or caller in (select service from outside)
-),
-opened as (
-    -- which public paths lead to which service, once per path
-    select distinct e.*
-    from entries as e
-    join judged_by as j on j.period = e.period and j.deployment = e.policy_deployment
-    join exposure_revisions as x
-        on x.revision = j.revision
-        and x.service = e.callee_service
-        and (x.scope = '' or e.scope is null or x.scope = e.scope)
-        and (x.environment is null or e.callee_env is null or x.environment = e.callee_env)
-        and (x.host is null or e.used_host is null or host_matches(e.used_host, x.host))
-        and regexp_full_match(coalesce(e.url_path, '/'), x.pattern)
-    union
-    select distinct e.*
-    from entries as e
-    join judged_by as j on j.period = e.period and j.deployment = e.policy_deployment
-    join service_revisions as d
-        on d.revision = j.revision and d.service = e.callee_service and d.exposure = 'public'
-),
-known as (
+with known as (
     select service from services
     union
     select service from nodes
@@ -42,9 +11,9 @@ delegates as (
 )
 select
     p.*,
-    d.granted_binding,
-    d.grant_file,
-    d.grant_line,
+    coalesce(r.binding, d.granted_binding) as granted_binding,
+    coalesce(r.file, d.grant_file) as grant_file,
+    coalesce(r.line, d.grant_line) as grant_line,
     coalesce(
         p.callee_service,
         p.db_name, p.db_system,
@@ -58,9 +27,11 @@ select
     coalesce(p.peer_class in ('global', 'declared_public', 'egress'), false) as public_address,
     -- the callee saw its caller come by the address that the caller's calls to the outside come from
     coalesce(p.egress_of = p.caller or (p.egress_of is null and p.egress), false) as by_egress,
-    d.grant_line is not null as granted,
+    -- a mesh's policy is what happens; a grant for all requests comes before one for some
+    coalesce(r.ruling, case when d.grant_line is not null then 'yes' end, r.fit, 'no') as grant_says,
+    grant_says = 'yes' as granted,
     coalesce(d.granted_road, 'binding') as granted_road,
-    d.period is not null as policed,
+    coalesce(d.policed, false) or r.ruling is not null as policed,
     o.callee_service is not null as entry_declared,
     outside.service is not null as caller_outside,
     differ(p.caller_service, claimed.service, one.principal) as claim_differs,
@@ -79,7 +50,7 @@ select
     a.duration_nano as tries_nano,
     first_of_each(a.evidence) as tries_evidence
 from dated as p
-left join declared as d
+join declared as d
     on d.caller is not distinct from p.caller
     and d.callee_service is not distinct from p.callee_service
     and d.caller_scope is not distinct from p.caller_scope
@@ -89,6 +60,14 @@ left join declared as d
     and d.message = p.message
     and d.period = p.period
     and d.policy_deployment = p.policy_deployment
+left join requests_ruled as r
+    on r.pair = d.pair
+    and r.asked_method is not distinct from p.asked_method
+    and r.asked_path is not distinct from p.asked_path
+    and r.asked_host is not distinct from p.asked_host
+    and r.asked_address is not distinct from p.asked_address
+    and r.asked_identity is not distinct from p.asked_identity
+    and r.protection = p.protection
 left join opened as o
     on o.callee_service = p.callee_service
     and o.scope is not distinct from p.scope
@@ -97,7 +76,7 @@ left join opened as o
     and o.used_host is not distinct from p.used_host
     and o.period = p.period
     and o.policy_deployment = p.policy_deployment
-left join outside on outside.service = p.caller
+left join outsiders as outside on outside.service = p.caller
 left join known as claimed on claimed.service = p.claimed_caller
 left join delegates as one on one.service = p.caller_service and one.principal = p.claimed_caller
 left join delegates as two on two.service = p.caller_service and two.principal = p.verified_service
