@@ -162,10 +162,13 @@ def test_a_default_judges_the_calls_of_which_no_grant_speaks(
 
 
 def test_policies_are_the_same_when_read_back() -> None:
+    either = shows("path", Matcher("prefix", "/a"), Matcher("exact", "/z"))
     manifest = replace(
-        mesh(policy("allow", every(is_("method", "GET"), shows("path", Matcher("prefix", "/"), Matcher("exact", "z"))))),
-        workloads=(Workload("ledger", "shop", (("app", "ledger"),), "ledger-sa", (("http", 80),), "mesh.yaml", 4),),
-    )  # fmt: skip
+        mesh(policy("allow", every(is_("method", "GET"), either))),
+        workloads=(
+            Workload("ledger", "shop", (("app", "ledger"),), "ledger-sa", (("http", 80),), "mesh.yaml", 4),
+        ),
+    )
 
     stored = [(kind, content) for _, kind, content, _ in rows_of(manifest)]
 
