@@ -24,6 +24,8 @@ _STYLES: Final[Mapping[str, str]] = {
     "new": "cyan",
     "slower": "yellow",
     "gone": "dim",
+    "yes": "green",
+    "no": "red",
     "breaks": "red",
     "passes": "yellow",
     "unjudged": "yellow",
@@ -105,6 +107,11 @@ def _environments(row: Row) -> str:
 def _before_and_after(row: Row) -> str:
     """What was declared and what is, `internal → public`; one of them where the other is nothing."""
     return " → ".join(cells.visible(text) for text in (row.get("before"), row.get("after")) if text)
+
+
+def _share(value: Any) -> str:
+    """A share as a percentage, never rounded up to all."""
+    return "" if value is None else f"{int(float(value) * 1000) / 10:.1f}%"
 
 
 def _requests(row: Row) -> str:
@@ -229,6 +236,21 @@ LAYOUTS: Final[Mapping[str, tuple[Column, ...]]] = {
         Column("WAS BY", lambda row: cells.place({"file": row.get("file_before"), "line": row.get("line_before")}),
                gives_way=5),
         _trace("EXAMPLE", "example_trace_id", 2),
+    ),
+    "policy-readiness": (
+        _word("READY", "ready"),
+        _CALLER,
+        _CALLEE,
+        _scope(9),
+        _text("ENV", "environment", 6),
+        _text("BINDING", "binding", 5),
+        _count("CALLS", "calls"),
+        Column("PASS", lambda row: _share(row.get("share")), right=True, gives_way=3),
+        Column("AT LEAST", lambda row: _share(row.get("share_at_least")), right=True, gives_way=4),
+        _count("DAYS", "days"),
+        Column("REASONS", _by_reason("reasons"), gives_way=2, flexible=24),
+        _text("WHY", "why", 1, flexible=36),
+        _trace("EXAMPLE", "example_trace_id", 7),
     ),
     "policy-suggest": (
         _word("CHANGE", "change"),

@@ -59,6 +59,10 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
         "id", "source", "target", "mainstat", "secondarystat", "detail__verdict", "detail__road", "detail__grade",
         "detail__errors", "color", "thickness", "strokeDasharray",
     ),
+    "readiness": (
+        "scope", "caller", "callee", "environment", "binding", "calls", "passes", "refused", "share", "share_at_least",
+        "reasons", "days", "sampling", "first_seen", "last_seen", "example_trace_id", "file", "line",
+    ),
     "rules": RULE_KEYS,
     "senders": (
         "service", "sdk", "version", "protocol", "accepted", "rejected", "refused", "redacted", "duplicates",
