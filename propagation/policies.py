@@ -122,10 +122,12 @@ def policies_of(manifests: Iterable[Manifest]) -> Policies:
     )
 
 
-def _worst_first(ruling: Ruling) -> tuple[int, bool, bool]:
-    # Of two that agree, the clause that the call meets says more than the clauses that it does not.
+def _worst_first(ruling: Ruling) -> tuple[int, bool, bool, int]:
+    # Of those that agree: a clause that the call meets says more than one that it does not, and of several stages
+    # that let it through, the last had the word.
     allowing = ruling.policy is not None and ruling.policy.action == "allow"
-    return VERDICTS.index(ruling.verdict), ruling.reason != "forbidden", not allowing
+    last = ruling.policy.stage if ruling.policy is not None and ruling.verdict == "allowed" else 0
+    return VERDICTS.index(ruling.verdict), ruling.reason != "forbidden", not allowing, -last
 
 
 class _Read(NamedTuple):
