@@ -117,7 +117,7 @@ class Retention:
         if not row or not row[0]:
             return 0
         self._con.execute("delete from spans where rowid in (select place from oldest)")
-        for table in ("hops", "trace_links", "traces"):
+        for table in ("hops", "trace_links", "traces", "span_conflicts"):
             self._con.execute(f"delete from {table} where trace_id in (select trace_id from oldest)")
         return int(row[0])
 

@@ -1,7 +1,7 @@
 -- Senders: what became of everybody's spans, so that nothing is rejected in silence; the busiest first.
 -- parameters: since, until
--- reads: senders
-with counted as (
+-- reads: senders, span_conflicts, resources
+with received as (
     select
         service,
         sdk,
@@ -14,6 +14,29 @@ with counted as (
     from senders
     where last_seen_unix_nano >= $since and last_seen_unix_nano < $until
     group by service, sdk, protocol, what, reason
+),
+conflicting as (
+    select coalesce(r.service, '') as service, r.sdk, count(*) as spans, max(c.received_unix_nano) as last_seen
+    from span_conflicts as c
+    join resources as r using (resource_id)
+    where c.received_unix_nano >= $since and c.received_unix_nano < $until
+    group by all
+),
+counted as (
+    select service, sdk, protocol, version, what, reason, spans, last_seen from received
+    union all by name
+    -- a span does not say by which protocol it came: the one that its sender mostly uses
+    select
+        c.service,
+        c.sdk,
+        coalesce(max_by(r.protocol, r.spans) filter (r.what = 'accepted'), '') as protocol,
+        'conflicts' as what,
+        '' as reason,
+        any_value(c.spans)::bigint as spans,
+        any_value(c.last_seen) as last_seen
+    from conflicting as c
+    left join received as r on r.service = c.service and r.sdk is not distinct from c.sdk
+    group by c.service, c.sdk
 )
 select
     service,

@@ -93,7 +93,10 @@ def delay() -> Iterator[str]:
     for load, rate in (("idle", 0.0), ("20,000 spans/s", 20_000 / SPANS)):
         with ingest_run.collector() as serving:
             waits = ingest_delay.delays(serving, rate, 8.0)
-        yield f"{load}: visible after {_median(waits):.2f} s, at most {max(waits):.2f} s (bar 1 s), {len(waits)} probes"
+        yield (
+            f"{load}: rows after {_median(waits.rows):.2f} s, at most {max(waits.rows):.2f} s (bar 1 s); "
+            f"hops after {_median(waits.hops):.2f} s, at most {max(waits.hops):.2f} s; {len(waits.hops)} probes"
+        )
 
 
 def overload() -> Iterator[str]:
