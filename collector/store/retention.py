@@ -16,12 +16,15 @@ import duckdb
 
 from bindtrace.collector.store.writer import REMEMBERED, REMEMBERED_NANO
 from bindtrace.propagation.clock import now_unix_nano
+from bindtrace.queries.database import ROW_GROUP_SIZE
 
 CHECKPOINT_BYTES: Final = 64 * 1024 * 1024  # reference: a stall of 0.37 s; 16 MB would checkpoint every group
-STEP_ROWS: Final = 122_880
-"""Four row groups: only whole ones are freed, and analysis waits for one step only."""
+STEP_ROWS: Final = 4 * ROW_GROUP_SIZE
+"""Only whole row groups are freed, and analysis waits for one step only."""
 FULL: Final = 0.85
 """Of `max_bytes`: from here on the oldest go, so that the log between two checkpoints has room."""
+REWRITTEN: Final = 3
+"""Row groups that may be in the file twice: a checkpoint writes those that are not full anew before it frees the old."""
 DIGESTS: Final = 4 * REMEMBERED
 PAUSE_S: Final = 2.0
 log = logging.getLogger("bindtrace.store")
@@ -83,7 +86,7 @@ class Retention:
         used = used_bytes(self._con)
         row = self._con.execute("select count(*) from spans").fetchone()
         rows = int(row[0]) if row else 0
-        excess = used - FULL * self._limits.max_bytes
+        excess = used - _full(self._limits.max_bytes, used / max(1, rows))
         return int(rows * excess / used) + STEP_ROWS // 4 if excess > 0 else 0
 
     def _step(self, rows: int, before_unix_nano: int) -> int:
@@ -137,6 +140,12 @@ class Retention:
                 """,
                 {"oldest": max(0, now_nano - REMEMBERED_NANO), "most": DIGESTS},
             )
+
+
+def _full(max_bytes: int, bytes_per_row: float) -> float:
+    """How much of the file may be used; half of it where a few row groups are more than the rest."""
+    rewritten = REWRITTEN * ROW_GROUP_SIZE * bytes_per_row
+    return max(max_bytes / 2, min(FULL * max_bytes, max_bytes - rewritten))
 
 
 def used_bytes(con: duckdb.DuckDBPyConnection) -> int:
