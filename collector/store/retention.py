@@ -24,7 +24,7 @@ STEP_ROWS: Final = 4 * ROW_GROUP_SIZE
 FULL: Final = 0.85
 """Of `max_bytes`: from here on the oldest go, so that the log between two checkpoints has room."""
 REWRITTEN: Final = 3
-"""Row groups that may be in the file twice: a checkpoint writes those that are not full anew before it frees the old."""
+"""Row groups that may be in the file twice: a checkpoint writes those not full anew before it frees the old ones."""
 DIGESTS: Final = 4 * REMEMBERED
 PAUSE_S: Final = 2.0
 log = logging.getLogger("bindtrace.store")
