@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import re
 import shlex
+import ssl
 import urllib.request
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
+from certificates import certificate
 from click.testing import CliRunner
 from interop.envoys import application, config, envoy
 from interop.peers import peer
-from interop.vercel_pair import ROOT, page
+from interop.vercel_pair import MANIFEST, ROOT, page
 from serving import collecting
 from support import free_port, wait_for
 
@@ -62,6 +66,65 @@ def carrying(api: str) -> bool:
     done = CliRunner().invoke(doctor, ["--url", f"http://{api}", "-f", "json"])
     lines = [one for one in json.loads(done.output) if one["question"] == "do calls carry the binding header"]
     return [line["evidence"] for line in lines] == ["all 1 service(s) do"]
+
+
+DRAINED = {
+    "resourceSpans": [
+        {
+            "resource": {
+                "attributes": [
+                    {"key": "service.name", "value": {"stringValue": "vercel-function"}},
+                    {"key": "vercel.projectId", "value": {"stringValue": "prj_shop"}},
+                    {"key": "vercel.deploymentId", "value": {"stringValue": "dpl_1"}},
+                ]
+            },
+            "scopeSpans": [
+                {
+                    "scope": {"name": "vercel"},
+                    "spans": [
+                        {
+                            "traceId": "7bba9f33312b3dbb8b2c2c62bb7abe2d", "spanId": "086e83747d0e381e",
+                            "name": "GET /api/users", "kind": "server",
+                            "startTimeUnixNano": "1694723400000000000", "endTimeUnixNano": "1694723400150000000",
+                        }
+                    ],
+                }
+            ],
+        }
+    ]
+}  # fmt: skip
+"""The shape of Vercel's own sample (vercel.com/docs/drains/reference/traces), with the attributes that it adds."""
+
+
+@pytest.mark.slow
+def test_the_drain_is_taken_with_its_signature_and_refused_without(tmp_path: Path) -> None:
+    certificate("cert", certificate("ca", None, tmp_path), tmp_path)
+    (tmp_path / "drain.secret").write_text("s3cret-of-the-drain\n")
+    (line,) = re.findall(r"^bindtrace serve --manifest vercel.json --http .*$", TEXT, re.MULTILINE)
+    files = {"cert.pem": "cert.pem", "key.pem": "cert.key", "drain.secret": "drain.secret"}
+    words = [str(tmp_path / files[word]) if word in files else word for word in shlex.split(line)[2:]]
+    options = [
+        str(MANIFEST) if word == "vercel.json" else word.replace("0.0.0.0:4318", "127.0.0.1:0")
+        for word in words
+    ]
+    body = json.dumps(DRAINED).encode()
+    signature = hmac.new(b"s3cret-of-the-drain", body, "sha1").hexdigest()
+    with collecting(tmp_path / "t.duckdb", *options, receivers=1) as collector:
+        url = f"https://{collector.endpoints['http']}/v1/traces"
+        trusted = ssl.create_default_context(cafile=tmp_path / "ca.pem")
+        with httpx.Client(verify=trusted, headers={"content-type": "application/json"}) as vercel:
+            unsigned = vercel.post(url, content=body)
+            forged = vercel.post(url, content=body, headers={"x-vercel-signature": "0" * 40})
+            signed = vercel.post(url, content=body, headers={"x-vercel-signature": signature})
+        assert collector.stop() == 0
+
+    assert (unsigned.status_code, forged.status_code, signed.status_code) == (403, 403, 200)
+    con = open_database(tmp_path / "t.duckdb")
+    found = con.execute(
+        "select service, scope, deployment, kind from spans join resources using (resource_id)"
+    ).fetchall()
+    con.close()
+    assert found == [("vercel-function", "prj_shop", "dpl_1", 2)]
 
 
 def test_every_option_of_serve_that_the_page_names_exists() -> None:
