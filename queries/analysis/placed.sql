@@ -1,5 +1,5 @@
 -- Placed: every call with its caller and callee by name, and the classes of the hosts that it went by.
--- reads: sightings, nodes, known_hosts, host_classes, witnesses, services, resources
+-- reads: sightings, nodes, known_hosts, host_classes, witnesses, services, grant_revisions, resources
 create or replace temp table placed as
 with known as (
     select distinct service from nodes
@@ -10,6 +10,14 @@ with known as (
 ),
 workers as (
     select distinct service from services where platform = 'cloudflare'
+),
+variables as (
+    -- where a caller's variable leads, if every manifest says the same
+    select caller, binding, any_value(callee) as callee
+    from grant_revisions
+    where binding is not null
+    group by caller, binding
+    having count(distinct callee) = 1
 ),
 named_hosts as (
     -- what is known of each host that was called: exact before wildcard, internal before public, a platform's domain last
@@ -68,12 +76,14 @@ select
     coalesce(
         s.entry_service,
         case when s.db_system is null and s.messaging_system is null then s.intended_callee end,
+        variables.callee,
         target_name.service,
         case when s.db_system is null then peer_known.service end
     ) as callee_service
 from sightings as s
 left join workers as bound_caller on bound_caller.service = s.caller_service
 left join workers as bound_callee on bound_callee.service = s.entry_service
+left join variables on variables.caller = s.caller_service and variables.binding = s.binding_name
 left join named_hosts as used on used.host = s.used_host
 left join named_hosts as target_name on target_name.host = s.target_host
 left join known as peer_known on peer_known.service = s.peer_service

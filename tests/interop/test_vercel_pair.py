@@ -138,6 +138,10 @@ def test_a_binding_that_is_not_propagated_to_is_named(tmp_path: Path) -> None:
         pair.ask("/")
         found = seen(collector, pair, 3)
 
+    (hop,) = between(found)
+    assert (hop["road"], hop["binding"], hop["verdict"], hop["callee_span_id"]) == (
+        "binding", "BACKEND_URL", "allowed", None,
+    )  # fmt: skip
     (line,) = found.doctor["does the trace context cross the bindings"]
     assert "1 of 1 calls of frontend by BACKEND_URL are not taken up by backend" in line["evidence"]
     assert line["next"].rstrip(",") in documented

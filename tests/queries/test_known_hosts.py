@@ -1,4 +1,5 @@
-"""The roads of hosts that no manifest names: a deployment's own, a platform's domain, what a service says of itself."""
+"""Callee and road of calls to hosts that no manifest names: a deployment's own, a platform's domain, a service's own
+word, and what a stamped variable leads to."""
 
 from __future__ import annotations
 
@@ -84,3 +85,22 @@ def test_hosts_that_a_service_says_are_its_own_name_it_even_where_it_did_not_ans
 @pytest.mark.parametrize("hosts", ["", ",", "[", "[]", "[::1]:8080", "{}", "null"])
 def test_a_host_list_that_is_none_says_nothing(con: duckdb.DuckDBPyConnection, hosts: str) -> None:
     assert called(con, "inventory.example", callee={"bindtrace.hosts": hosts}) == ("inventory", "unknown")
+
+
+def test_where_a_variable_leads_is_known_even_where_the_callee_did_not_answer(
+    shop: duckdb.DuckDBPyConnection,
+) -> None:
+    """The platform's internal name says nothing; the stamp and the manifest do."""
+    assert called(shop, "x-5f1c.platform.example", answered=False, binding_name="INVENTORY_URL") == (
+        "inventory",
+        "binding",
+    )
+
+
+@pytest.mark.parametrize("variable", ["LEDGER_URL", "NOBODYS_URL"])
+def test_trap_a_variable_of_somebody_else_or_of_nobody_leads_nowhere(
+    shop: duckdb.DuckDBPyConnection, variable: str
+) -> None:
+    host = "x-5f1c.platform.example"
+
+    assert called(shop, host, answered=False, binding_name=variable)[0] == host
