@@ -125,7 +125,10 @@ class DeclaredService:
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """A name of one platform (a virtual service, a queue) that leads to `service`; grants to it lead there."""
+    """A name of one platform (a virtual service, a queue) that leads to `service`; grants to it lead there.
+
+    `service` may be a reference to another such name. `service_scope` None: as `scope`.
+    """
 
     platform: str
     scope: str
@@ -133,6 +136,7 @@ class Alias:
     service: str
     file: str
     line: int
+    service_scope: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +251,22 @@ class Manifest:
     policies: tuple[Policy, ...] = ()
     definitions: tuple[Definition, ...] = ()
     workloads: tuple[Workload, ...] = ()
+
+
+REFERENCE_KINDS: Final = (
+    "virtual-node", "virtual-service", "virtual-router", "virtual-gateway", "backend-group",
+)  # fmt: skip
+
+
+def reference(kind: str, name: str) -> str:
+    """Something of a platform by its kind and name, which an alias leads on from."""
+    return f"{kind} {name}"
+
+
+def plain_name(text: str) -> str:
+    """The name in a reference, without kind and namespace; any other text as it is."""
+    kind, _, name = text.partition(" ")
+    return name.rpartition("/")[2] if kind in REFERENCE_KINDS else text
 
 
 def revision_of(content: bytes) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from bindtrace.propagation.manifest import DeclaredService, Grant, Manifest
+from bindtrace.propagation.manifest import Alias, DeclaredService, Grant, Manifest, plain_name
 from bindtrace.propagation.platforms import problems_of
 from bindtrace.propagation.policies import Definition, Policy
 
@@ -194,7 +194,9 @@ def _services(one: Manifest) -> _Table:
 
 
 def _only_names(row: object) -> bool:
-    """A definition that is another's name: how policies find it, and nothing to read."""
+    """A name by which the objects of a mesh find each other, and nothing to read."""
+    if isinstance(row, Alias):
+        return plain_name(row.name) != row.name
     return isinstance(row, Definition) and row.condition.op == "named"
 
 

@@ -1,4 +1,4 @@
-"""Kubernetes manifests, which Istio's and Linkerd's policies are: objects of any kinds, in any number of documents.
+"""Kubernetes manifests, which Istio's, Linkerd's and App Mesh's are: objects of any kinds, in any number of documents.
 
 Also what `kubectl get … -o yaml` (or `-o json`) prints: lists of objects. Kinds that say nothing about who may call
 whom are passed over.
@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Final
 
 from bindtrace.propagation.manifest import Manifest, Problem, revision_of
-from bindtrace.propagation.platforms import istio, linkerd, parsing
+from bindtrace.propagation.platforms import appmesh, istio, linkerd, parsing
 from bindtrace.propagation.platforms.nodes import Node, Reading, texts_of
 from bindtrace.propagation.workloads import Workload
 
 NAME: Final = "kubernetes"
 NAMES: Final = ()
-READS: Final = "Istio's and Linkerd's policies (YAML or JSON of Kubernetes)"
+READS: Final = "Istio's, Linkerd's and App Mesh's objects (YAML or JSON of Kubernetes)"
 
 _CONTENT = re.compile(r"^[\s\-{,\"']*apiVersion[\"']?\s*:", re.MULTILINE)
 _KIND = re.compile(r"^[\s\-{,\"']*kind[\"']?\s*:|\"kind\"\s*:", re.MULTILINE)
@@ -37,7 +37,11 @@ _TEMPLATES: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
 """Where each kind of workload keeps its pods' labels and account."""
 
 Kind = tuple[str, str]
-_KINDS: Final[Mapping[Kind, Callable[[Reading, Node], None]]] = {**istio.KINDS, **linkerd.KINDS}
+_KINDS: Final[Mapping[Kind, Callable[[Reading, Node], None]]] = {
+    **istio.KINDS,
+    **linkerd.KINDS,
+    **appmesh.KINDS,
+}
 
 
 def claims(path: Path, text: str) -> bool:
@@ -57,18 +61,7 @@ def read(path: Path, text: str) -> Manifest:
         for thing in _objects(Node(document, document.root, document.line_of(document.root))):
             found.add(_read_object(reading, thing))
         reading.problems.extend(parsing.said_twice(file, document))
-    return Manifest(
-        file,
-        _platform(found),
-        "",
-        revision,
-        exposures=tuple(reading.exposures),
-        hosts=tuple(reading.hosts),
-        policies=tuple(reading.policies),
-        definitions=tuple(reading.definitions),
-        workloads=tuple(dict.fromkeys(reading.workloads)),
-        problems=tuple(reading.problems),
-    )
+    return reading.manifest(_platform(found), "", revision)
 
 
 def _objects(node: Node) -> Iterator[Node]:
@@ -120,4 +113,8 @@ def _platform(found: set[Kind]) -> str:
     return meshes.pop() if len(meshes) == 1 else NAME
 
 
-_MESHES: Final = {"security.istio.io": istio.NAME, "policy.linkerd.io": linkerd.NAME}
+_MESHES: Final = {
+    "security.istio.io": istio.NAME,
+    "policy.linkerd.io": linkerd.NAME,
+    appmesh.GROUP: appmesh.NAME,
+}

@@ -8,10 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bindtrace.propagation.manifest import (
+    Alias,
     DeclaredService,
+    Default,
     Exposure,
     Grant,
     Host,
+    Manifest,
+    Match,
     Problem,
 )
 from bindtrace.propagation.platforms.located import Document
@@ -70,10 +74,33 @@ class Reading:
     grants: list[Grant] = field(default_factory=list)
     exposures: list[Exposure] = field(default_factory=list)
     hosts: list[Host] = field(default_factory=list)
+    matches: list[Match] = field(default_factory=list)
+    aliases: list[Alias] = field(default_factory=list)
+    defaults: list[Default] = field(default_factory=list)
     policies: list[Policy] = field(default_factory=list)
     definitions: list[Definition] = field(default_factory=list)
     workloads: list[Workload] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+
+    def manifest(self, platform: str, scope: str, revision: str) -> Manifest:
+        """All that was read."""
+        return Manifest(
+            self.file,
+            platform,
+            scope,
+            revision,
+            services=tuple(self.services),
+            grants=tuple(self.grants),
+            exposures=tuple(self.exposures),
+            hosts=tuple(self.hosts),
+            matches=tuple(self.matches),
+            aliases=tuple(self.aliases),
+            defaults=tuple(self.defaults),
+            policies=tuple(self.policies),
+            definitions=tuple(self.definitions),
+            workloads=tuple(dict.fromkeys(self.workloads)),
+            problems=tuple(self.problems),
+        )
 
     def wrong(self, at: Node | int, code: str, message: str, fix: str, *, fatal: bool = True) -> None:
         line = at if isinstance(at, int) else at.line
