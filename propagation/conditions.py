@@ -63,10 +63,13 @@ class Condition:
         """Whether a call of which this is known meets it."""
         return _ANSWERS[self.op](self, known)
 
-    def fields(self) -> frozenset[str]:
-        """Every field of a call that it asks for."""
+    def fields(self, definitions: Mapping[str, Condition] = MappingProxyType({})) -> frozenset[str]:
+        """Every field of a call that it asks for, and those of the definitions that it names."""
+        if self.op == "named":
+            defined = definitions.get(self.field)
+            return frozenset() if defined is None else defined.fields(definitions)
         own = {self.field} if self.op == "test" else set()
-        return frozenset(own.union(*(part.fields() for part in self.parts)))
+        return frozenset(own.union(*(part.fields(definitions) for part in self.parts)))
 
     def as_json(self) -> list[Any]:
         """Lists and texts only; `from_json` reads it."""

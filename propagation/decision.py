@@ -42,7 +42,7 @@ FACT_VALUES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "manifest": ("present", "absent"),
         "caller": ("service", "external", "unknown"),
         "callee": ("service", "outside", "unknown"),
-        "grant": ("yes", "no", "route", "forbidden", "not_shown"),
+        "grant": ("yes", "no", "route", "forbidden", "ruled_in", "ruled_out", "not_shown"),
         "entry": ("declared", "undeclared", "unknown"),
     }
 )
@@ -62,8 +62,10 @@ TABLE: Final[tuple[tuple[Mapping[str, tuple[str, ...]], Verdict, str], ...]] = (
     # without a manifest nothing is undeclared
     ({"manifest": ("absent",)}, "unknown", "no_manifest"),
     ({"callee": ("outside", "unknown")}, "unknown", "callee_unknown"),
-    # a rule that denies asks of whoever calls
+    # a policy that can rule has asked of the caller what it asks of whoever calls
     ({"grant": ("forbidden",)}, "denied", "forbidden"),
+    ({"grant": ("ruled_in",)}, "allowed", "declared"),
+    ({"grant": ("ruled_out",)}, "denied", "undeclared"),
     ({"caller": ("external",), "entry": ("declared",)}, "allowed", "declared"),
     ({"caller": ("external",), "entry": ("undeclared",)}, "denied", "undeclared"),
     ({"caller": ("external", "unknown")}, "unknown", "caller_unknown"),

@@ -99,9 +99,8 @@ class Policies:
             known = self._definitions.get(name)
             self._definitions[name] = condition if known is None else either(known, condition)
         self._workloads = Workloads(workloads)
-        asked = (p.applies.fields().union(*(c.condition.fields() for c in p.clauses)) for p in enforced)
-        defined = (condition.fields() for condition in self._definitions.values())
-        self.asks: frozenset[str] = frozenset().union(*asked, *defined) if enforced else frozenset()
+        asked = [condition for p in enforced for condition in (p.applies, *(c.condition for c in p.clauses))]
+        self.asks: frozenset[str] = frozenset().union(*(c.fields(self._definitions) for c in asked))
         """Every field of a call that some policy asks for; calls that differ in others get the same ruling."""
 
     def judge(self, call: Call) -> Ruling:

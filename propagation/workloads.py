@@ -63,6 +63,8 @@ class Call:
     path: str | None = None
     host: str | None = None
     port: str | None = None
+    called_port: str | None = None
+    """The port that the caller's address names, which a Kubernetes Service may have led to another."""
     source_address: str | None = None
     remote_address: str | None = None
     """Where the request began, past the proxies before this one."""
@@ -187,12 +189,15 @@ def _agreed(values: Iterable[str | None]) -> str | Nothing | None:
 
 
 def _port(call: Call, known: list[Workload]) -> dict[str, str | Nothing | None]:
-    """The port by number and by name; a call may be asked about by either."""
+    """The callee's own port by number and by name; a call may be asked about by either."""
     ports = {port for workload in known for port in workload.ports}
-    if call.port is None:
-        return {}
-    if call.port.isdecimal():
-        names = {name for name, number in ports if str(number) == call.port}
-        return {"port": call.port, "port_name": names.pop() if len(names) == 1 else None}
-    numbers = {str(number) for name, number in ports if name == call.port}
-    return {"port": numbers.pop() if len(numbers) == 1 else None, "port_name": call.port}
+    own = {str(number) for _, number in ports}
+    asked = call.port or (call.called_port if call.called_port in own else None)
+    shown: dict[str, str | Nothing | None] = {"listener_port": call.port or call.called_port}
+    if asked is None:
+        return shown
+    if asked.isdecimal():
+        names = {name for name, number in ports if str(number) == asked}
+        return {**shown, "port": asked, "port_name": names.pop() if len(names) == 1 else None}
+    numbers = {str(number) for name, number in ports if name == asked}
+    return {**shown, "port": numbers.pop() if len(numbers) == 1 else None, "port_name": asked}

@@ -28,8 +28,8 @@ class Grant(NamedTuple):
 
 
 RULINGS: Final[Mapping[tuple[str, str], str]] = {
-    ("allowed", "declared"): "yes",
-    ("denied", "undeclared"): "no",
+    ("allowed", "declared"): "ruled_in",
+    ("denied", "undeclared"): "ruled_out",
     ("denied", "forbidden"): "forbidden",
     ("unknown", "not_shown"): "not_shown",
 }
@@ -78,7 +78,7 @@ def _call(caller: str | None, callee: str, request: Sequence[Any]) -> Call:
         method=method,
         path=path,
         host=host,
-        port=host.rpartition(":")[2] if host and ":" in host else None,
+        called_port=host.rpartition(":")[2] if host and ":" in host else None,
         source_address=address,
     )
 

@@ -123,7 +123,7 @@ def _read_listener(reading: Reading, bootstrap: Node, listener: Node) -> None:
             continue
         applies = [test("callee", Matcher("exact", service))]
         if many and port:
-            applies.append(test("port", Matcher("exact", port)))
+            applies.append(test("listener_port", Matcher("exact", port)))
         if len(chains) > 1 and pick(chain, "filter_chain_match"):
             applies.append(hidden("which filter chain took it"))
         found = _Chain(reading, every(*applies), name)

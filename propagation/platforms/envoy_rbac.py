@@ -121,7 +121,7 @@ def _authenticated(node: Node) -> Condition:
 
 
 def _port_range(node: Node) -> Condition:
-    return test("port", Matcher("range", f"{node['start'].text or 0}-{node['end'].text or 0}"))
+    return test("listener_port", Matcher("range", f"{node['start'].text or 0}-{node['end'].text or 0}"))
 
 
 _PERMISSIONS: Final[dict[str, Callable[[Node], Condition]]] = {
@@ -131,7 +131,7 @@ _PERMISSIONS: Final[dict[str, Callable[[Node], Condition]]] = {
     "not_rule": lambda node: negation(_one(node, _PERMISSIONS)),
     "header": _header,
     "url_path": lambda node: string("path", node["path"]),
-    "destination_port": lambda node: test("port", Matcher("exact", node.text)),
+    "destination_port": lambda node: test("listener_port", Matcher("exact", node.text)),
     "destination_port_range": _port_range,
 }
 _PRINCIPALS: Final[dict[str, Callable[[Node], Condition]]] = {

@@ -9,7 +9,7 @@ create or replace temp table asked as
 select
     coalesce(bool_or(field = 'method'), false) as method,
     coalesce(bool_or(field = 'path'), false) as path,
-    coalesce(bool_or(field in ('host', 'port', 'port_name')), false) as host,
+    coalesce(bool_or(field in ('host', 'port', 'port_name', 'listener_port')), false) as host,
     coalesce(bool_or(field = 'source_address'), false) as address,
     count(*) > 0 as anything
 from (

@@ -22,7 +22,9 @@ select
     coalesce(edge.url_path, client.url_path, app.url_path) as url_path,
     coalesce(app.http_method, client.http_method) as http_method,
     coalesce(client.http_status, app.http_status, entry.http_status) as http_status,
-    coalesce(client.url_scheme, app.url_scheme) as url_scheme,
+    -- a proxy tells the scheme that its own caller used (seen: Envoy), not how it called or was called itself
+    coalesce(case when not client.proxy then client.url_scheme end, case when not app.proxy then app.url_scheme end)
+        as url_scheme,
     coalesce(entry.peer_id, app.peer_id) as peer_id,
     coalesce(entry.peer_cert_sha256, app.peer_cert_sha256) as peer_cert_sha256,
     coalesce(app.verified_caller, entry.verified_caller) as verified_caller,

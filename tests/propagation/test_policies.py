@@ -178,8 +178,7 @@ def test_what_a_policy_names_is_found_wherever_it_is_defined() -> None:
 def test_asked_are_the_fields_that_some_policy_tells_calls_apart_by() -> None:
     policies = Policies([policy("allow", GET, applies=named("x"))], [Definition("x", LEDGER, "f", 1)])
 
-    assert {"method", "callee_name"} <= policies.asks
-    assert not {"path", "host", "source_address"} & policies.asks
+    assert policies.asks == {"method", "callee_name"}
 
 
 LEAVES = st.sampled_from([GET, LEDGER, hidden("a header"), ALWAYS, NEVER])
@@ -249,3 +248,15 @@ def test_an_expression_that_could_run_away_or_differs_from_re2_is_not_followed(r
 
 def test_a_long_text_is_not_run_through_an_expression() -> None:
     assert matches(Matcher("regex", ".*a.*"), "b" * 5000) is None
+
+
+def test_the_port_that_a_caller_names_is_the_callees_only_where_a_manifest_has_it() -> None:
+    """A Kubernetes Service may lead port 80 to port 8080 of the pod."""
+    on_80 = policy("allow", shows("port", Matcher("exact", "80")))
+
+    def verdict(*ports: tuple[str, int]) -> str:
+        workload = Workload("ledger", "shop", (), "default", ports, "d.yaml", 1)
+        return Policies([on_80], workloads=[workload]).judge(Call("ledger.shop", called_port="80")).verdict
+
+    assert verdict(("http", 80)) == "allowed"
+    assert verdict(("http", 8080)) == "unknown"
