@@ -303,11 +303,11 @@ def test_a_run_that_fails_leaves_hops_and_watermark_as_they_were(con: Con) -> No
     analyse(con)
     before = con.execute("from hops order by all").fetchall(), con.execute("from analysis").fetchall()
     draw(con, span("db", SERVER, 3, 2))
-    con.execute("alter table services rename to hidden")
+    con.execute("alter table address_ranges rename to hidden")
 
     with pytest.raises(duckdb.Error):
         analyse(con)
-    con.execute("alter table hidden rename to services")
+    con.execute("alter table hidden rename to address_ranges")
 
     assert (
         con.execute("from hops order by all").fetchall(),
