@@ -31,8 +31,7 @@ class Grant:
     """`caller` may call `callee`, or with another `action` may not. `environment` None means any.
 
     `binding` is the platform's own name for it. Of what is empty or None nothing is asked. Paths are regular
-    expressions over the whole path, as in `Exposure`. Where several speak of one call, the platform's own order
-    counts: the lowest `precedence` first, allow and deny as it says.
+    expressions over the whole path, as in `Exposure`.
     """
 
     platform: str
@@ -44,7 +43,6 @@ class Grant:
     file: str
     line: int
     action: Action = "allow"
-    precedence: int = 0
     kind: HopKind = "call"
     road: GrantRoad = "binding"
     """`public`: declared to go by the callee's public name, as between projects."""
@@ -53,8 +51,6 @@ class Grant:
     entrypoint: str | None = None
     methods: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
-    caller_id: str | None = None
-    """The identity (a SPIFFE ID, a principal) that the caller must prove, as the manifest writes it."""
     protection: Protection | None = None
     """The least that the call must be protected by: `tls` or `mtls`."""
     used_within_days: int | None = None

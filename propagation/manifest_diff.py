@@ -166,10 +166,9 @@ def _wider(old: Any, new: Any) -> int:
         if one != other:
             freed, bound = one and (not other or one < other), other and (not one or other < one)
             signs.add(1 if freed else -1 if bound else 0)
-    for name in ("caller_id", "protection"):
-        asked, asks = getattr(old, name, None), getattr(new, name, None)
-        if asked != asks:
-            signs.add(1 if asks is None else -1 if asked is None else 0)
+    asked, asks = getattr(old, "protection", None), getattr(new, "protection", None)
+    if asked != asks:
+        signs.add(1 if asks is None else -1 if asked is None else 0)
     ended, ends = (getattr(entry, "until_unix_nano", 0) for entry in (old, new))
     if ended != ends:
         signs.add(1 if ends > ended else -1)
@@ -187,12 +186,8 @@ def _grant(own: Mapping[str, Any], grant: Any) -> str:
         words.append("|".join(grant.methods))
     if grant.paths:
         words.append(", ".join(grant.paths))
-    words += [
-        f"{name}={getattr(grant, name)}" for name in ("caller_id", "protection") if getattr(grant, name)
-    ]
-    words += [
-        f"{name}={getattr(grant, name)}" for name in ("precedence", "road", "used_within_days") if name in own
-    ]
+    words += [f"{name}={getattr(grant, name)}" for name in ("protection",) if getattr(grant, name)]
+    words += [f"{name}={getattr(grant, name)}" for name in ("road", "used_within_days") if name in own]
     return " ".join(words)
 
 

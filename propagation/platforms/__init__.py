@@ -15,7 +15,15 @@ from typing import Final, Protocol
 
 from bindtrace.propagation.errors import Refusal
 from bindtrace.propagation.manifest import Manifest, Problem
-from bindtrace.propagation.platforms import appmesh, cloudflare, envoy, generic, kubernetes, vercel
+from bindtrace.propagation.platforms import (
+    appmesh,
+    cloudflare,
+    cloudflare_deployed,
+    envoy,
+    generic,
+    kubernetes,
+    vercel,
+)
 from bindtrace.propagation.platforms.linking import linked
 
 
@@ -36,7 +44,15 @@ class Platform(Protocol):
     def read(self, path: Path, text: str) -> Manifest: ...
 
 
-PLATFORMS: Final[tuple[Platform, ...]] = (cloudflare, vercel, kubernetes, appmesh, envoy, generic)
+PLATFORMS: Final[tuple[Platform, ...]] = (
+    cloudflare,
+    cloudflare_deployed,
+    vercel,
+    kubernetes,
+    appmesh,
+    envoy,
+    generic,
+)
 """Asked in this order, by file name and then by content; the first that claims a file reads it."""
 
 MAX_BYTES: Final = 16 * 1024 * 1024

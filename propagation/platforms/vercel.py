@@ -39,6 +39,8 @@ _JSON = re.compile(
 )
 _TOML = re.compile(r"^\s*(\[\[(rewrites|routes)\]\]|\[\[?daemons\.)", re.MULTILINE)
 
+_DEPLOYMENT = re.compile(r"\bdpl_[A-Za-z0-9]+")
+
 
 def claims(path: Path, text: str) -> bool:
     """A file that speaks of services, rewrites or daemons as Vercel's do."""
@@ -63,6 +65,8 @@ def read(path: Path, text: str) -> Manifest:
         grants=tuple(reading.grants),
         exposures=tuple(reading.exposures),
         problems=(*said_twice(file, document), *reading.problems),
+        # No manifest of Vercel's says which deployment it is of; a kept one is told by its name.
+        deployment=found[0] if (found := _DEPLOYMENT.search(path.name)) else None,
     )
 
 

@@ -10,14 +10,12 @@ create table if not exists grant_revisions (
     file varchar not null,
     line uinteger not null,
     action varchar not null,  -- allow, deny, audit
-    precedence integer not null,  -- where several speak of one call: the lowest first
     kind varchar not null,  -- call, message
     road varchar not null,  -- binding, or public: declared to go by the callee's public name
     callee_scope varchar,  -- null: the caller's
     entrypoint varchar,
     methods varchar[] not null,  -- []: any
     paths varchar[] not null,  -- regular expressions over the whole path; []: any
-    caller_id varchar,  -- the identity that the caller must prove
     protection varchar,  -- the least that it must be protected by: tls, mtls
     used_within_days uinteger,
     traced boolean not null  -- false: no trace shows its calls

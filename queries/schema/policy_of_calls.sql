@@ -1,5 +1,5 @@
 -- Policy of calls: the revisions that a call is judged by: by its deployment where a manifest is of that, else by its time.
--- reads: manifests, policy_periods
+-- reads: manifests, policy_periods, service_revisions
 create or replace view policy_of_calls as
 with in_force as (
     select p.since_unix_nano as period, m.revision, m.platform, m.scope, m.file
@@ -23,5 +23,9 @@ select f.period, d.deployment, f.revision, f.platform, f.scope
 from in_force as f
 cross join (select distinct deployment from deployed) as d
 where not exists (
-    from deployed as own where own.deployment = d.deployment and own.platform = f.platform and own.scope = f.scope
+    -- one manifest replaces another where both speak of one service: a Worker's version is of that Worker only
+    from deployed as own
+    join service_revisions as its on its.revision = own.revision
+    join service_revisions as others on others.revision = f.revision and others.service = its.service
+    where own.deployment = d.deployment and own.platform = f.platform and own.scope = f.scope
 );

@@ -391,3 +391,10 @@ def test_vercels_files_are_known_by_name_or_content(tmp_path: Path, name: str, t
     (tmp_path / name).write_text(text)
 
     assert read_manifest(tmp_path / name).platform == "vercel"
+
+
+def test_a_manifest_that_was_kept_by_its_deployment_is_of_that_deployment() -> None:
+    kept = vercel.read(Path("old/dpl_89qyp1cskzkLrVicDaZoDbjyHuDJ.vercel.json"), "{}")
+
+    assert kept.deployment == "dpl_89qyp1cskzkLrVicDaZoDbjyHuDJ"
+    assert read({}).deployment is None

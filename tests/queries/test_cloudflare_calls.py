@@ -11,7 +11,7 @@ import pytest
 from drawing import CLIENT, SERVER, draw, span
 from judging import found
 
-from bindtrace.propagation.platforms import cloudflare
+from bindtrace.propagation.platforms import cloudflare, cloudflare_deployed
 from bindtrace.propagation.platforms.linking import linked
 from bindtrace.queries.analyse import analyse
 from bindtrace.queries.policy import install_policy
@@ -98,4 +98,29 @@ def test_an_environment_is_known_by_the_workers_name(workers: Con) -> None:
 
     assert hops(workers, "caller, caller_env, callee, callee_env, verdict", *spans) == [
         ("ledger-staging", "staging", "ledger", None, "denied")
+    ]
+
+
+def test_a_version_is_the_policy_of_its_own_calls_and_of_no_other_worker(con: Con) -> None:
+    wrangler = cloudflare.read(Path("wrangler.json"), json.dumps({"name": "checkout"} | BOUND))
+    front = {"name": "front", "services": [{"binding": "CHECKOUT", "service": "checkout"}]}
+    before = {"id": "v1", "resources": {"bindings": []}}
+    kept = cloudflare_deployed.read(Path("checkout.v1.json"), json.dumps(before))
+    install_policy(con, [wrangler, cloudflare.read(Path("front/wrangler.json"), json.dumps(front)), kept])
+
+    of_version = hops(
+        con,
+        "trace_id, caller, callee, verdict",
+        span("front", CLIENT, 1),
+        span("checkout", SERVER, 2, 1, deployment="v1"),
+        span("checkout", CLIENT, 3, 2, deployment="v1"),
+        span("ledger", SERVER, 4, 3),
+        span("checkout", CLIENT, 5, trace=2),
+        span("ledger", SERVER, 6, 5, trace=2),
+    )
+
+    assert [row[1:] for row in of_version] == [
+        ("checkout", "ledger", "denied"),
+        ("front", "checkout", "allowed"),
+        ("checkout", "ledger", "allowed"),
     ]

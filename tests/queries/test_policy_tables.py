@@ -18,8 +18,8 @@ from bindtrace.queries.policy import install_policy
 
 AT = ("app.toml", 7)
 GRANT = Grant(
-    "p", "shop", "production", "a", "b", "B", *AT, action="deny", precedence=2, kind="message", road="public",
-    callee_scope="other", entrypoint="Api", methods=("GET", "PUT"), paths=("^/x$",), caller_id="spiffe://shop/a",
+    "p", "shop", "production", "a", "b", "B", *AT, action="deny", kind="message", road="public",
+    callee_scope="other", entrypoint="Api", methods=("GET", "PUT"), paths=("^/x$",),
     protection="mtls", used_within_days=90, traced=False,
 )  # fmt: skip
 SERVICE = DeclaredService(
@@ -46,8 +46,8 @@ def test_every_part_of_a_manifest_is_stored_with_its_revision_and_place(
         return con.execute(f"select columns(c -> c <> 'loaded_unix_nano') from {table}").fetchall()
 
     assert rows("grants") == [
-        ("rev", "p", "shop", "production", "a", "b", "B", *AT, "deny", 2, "message", "public", "other", "Api",
-         ["GET", "PUT"], ["^/x$"], "spiffe://shop/a", "mtls", 90, False)
+        ("rev", "p", "shop", "production", "a", "b", "B", *AT, "deny", "message", "public", "other", "Api",
+         ["GET", "PUT"], ["^/x$"], "mtls", 90, False)
     ]  # fmt: skip
     assert rows("services") == [
         ("rev", "p", "shop", "b", "internal", *AT, "production", True, "tls", True, True, ["c"], ["preview"], ["a"])
