@@ -94,7 +94,7 @@ def _lines(finding: Row, option: str) -> Iterator[RenderableType]:
     yield labelled(
         {
             "what happened": _sentence(str(finding["message"]), finding),
-            "how sure, why": _how_sure(finding),
+            "how sure, why": how_sure(finding),
             "what to do": _sentence(str(finding["fix"]), finding),
             "how to check": "once it is fixed, this shows nothing:",
         }
@@ -118,7 +118,8 @@ def _copyable(command: str) -> Text:
     return Text(f"{' ' * LABEL_CELLS}{cells.visible(command)}", no_wrap=True, overflow="ignore")
 
 
-def _how_sure(finding: Row) -> str:
+def how_sure(finding: Row) -> str:
+    """The grade and confidence in words, why the rule is one, and when it may be wrong."""
     grade, confidence = str(finding.get("grade")), str(finding.get("confidence"))
     sure = [
         f"{word}: {texts[word]}"

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 
 from bindtrace.propagation.errors import Refusal
 from bindtrace.queries.api.asking import TookTooLongError
+from bindtrace.queries.api.page import page_routes
 from bindtrace.queries.api.reports import (
     BadParameterError,
     UnknownReportError,
@@ -87,6 +88,7 @@ def build(
             *report_routes(run, partial(_in_thread, running)),
             Route("/livez", get_live),
             Route("/readyz", get_ready),
+            *page_routes(run, partial(_in_thread, running)),
             *(Mount(prefix, other) for prefix, other in (below or {}).items()),
         ],
         exception_handlers={

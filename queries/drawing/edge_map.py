@@ -45,8 +45,8 @@ class Arrow:
     callee: Service
 
 
-def edge_map(rows: Sequence[Row]) -> Markup:
-    """The map of the rows of the report `edges`."""
+def edge_map(rows: Sequence[Row], *, styled: bool = True) -> Markup:
+    """The map of the rows of the report `edges`; `styled` where no page around it has our style sheet."""
     every = [_arrow(row) for row in rows]
     arrows = [one for one in every if one.caller != one.callee]
     services = list(dict.fromkeys(end for one in every for end in (one.caller, one.callee)))
@@ -87,7 +87,7 @@ def edge_map(rows: Sequence[Row]) -> Markup:
             transform=f"translate({_MARGIN} {_HEAD})",
         ),
         *_legend(_HEAD + high + 44),
-        styled=True,
+        styled=styled,
     )
 
 

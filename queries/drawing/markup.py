@@ -17,7 +17,7 @@ _CELL_PER_EM: Final = 0.602
 _QUOTES: Final = {'"': "&quot;", "'": "&#39;"}
 
 
-def tag(name: str, *children: Markup, **attributes: str | float) -> Markup:
+def tag(name: str, /, *children: Markup, **attributes: str | float) -> Markup:
     """An element. `_` in an attribute's name stands for `-`, one at its end is dropped; numbers lose their tail."""
     written = "".join(f' {_attribute(key)}="{_value(value)}"' for key, value in attributes.items())
     return Markup(f"<{name}{written}>{''.join(children)}</{name}>")

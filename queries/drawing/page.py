@@ -14,7 +14,7 @@ from bindtrace.queries.drawing.facts import Row, call, facts, suffix, violating
 from bindtrace.queries.drawing.markup import Markup, tag, text
 from bindtrace.queries.drawing.waterfall import Placed, placed, summary, title_of, waterfall
 
-_DEEPEST: Final = 24
+DEEPEST: Final = 24
 """Levels of indentation; what is deeper stands at the last."""
 _LOOK: Final = (
     "body{margin:0 auto;max-width:1232px;padding:16px;font:14px/1.5 system-ui,sans-serif}"
@@ -25,7 +25,7 @@ _LOOK: Final = (
     "dl{display:grid;grid-template-columns:max-content 1fr;gap:2px 16px;margin:6px 0 6px 18px}"
     "dd{margin:0;overflow-wrap:anywhere}"
     ":focus-visible{outline:2px solid currentColor;outline-offset:1px}"
-    + "".join(f".d{depth}{{margin-left:{depth * 14}px}}" for depth in range(1, _DEEPEST + 1))
+    + "".join(f".d{depth}{{margin-left:{depth * 14}px}}" for depth in range(1, DEEPEST + 1))
 )
 _SHADES: Final = (
     ("body", "background-color", palette.PAPER), ("body", "color", palette.INK),
@@ -40,24 +40,8 @@ _POLICY: Final = f"default-src 'none'; style-src 'sha256-{_DIGEST}'; base-uri 'n
 
 def page(roots: Sequence[Row]) -> Markup:
     """The whole document for a chain, as the report `chain` gives it."""
-    lines = list(placed(roots))
-    waited = waited_for(roots)
-    title = title_of(lines)
-    body = tag(
-        "body",
-        tag("h1", text(title)),
-        tag("p", text(summary(lines)), class_="quiet"),
-        tag(
-            "div",
-            waterfall(roots, styled=False),
-            class_="picture",
-            tabindex=0,
-            role="region",
-            aria_label="Waterfall",
-        ),
-        tag("h2", text("Every call")),
-        *(_hop(one, waited.get(id(one.hop), ())) for one in lines),
-    )
+    title, parts = chain_parts(roots)
+    body = tag("body", tag("h1", text(title)), *parts)
     return Markup(
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
@@ -65,6 +49,26 @@ def page(roots: Sequence[Row]) -> Markup:
         '<meta name="referrer" content="no-referrer">\n'
         f"{tag('title', text(title))}\n<style>{_STYLE}</style>\n</head>\n{body}\n</html>"
     )
+
+
+def chain_parts(roots: Sequence[Row]) -> tuple[str, list[Markup]]:
+    """The title of a chain, and what stands below it: a summary, the waterfall, and every call's facts."""
+    lines = list(placed(roots))
+    waited = waited_for(roots)
+    picture = tag(
+        "div",
+        waterfall(roots, styled=False),
+        class_="picture",
+        tabindex=0,
+        role="region",
+        aria_label="Waterfall",
+    )
+    return title_of(lines), [
+        tag("p", text(summary(lines)), class_="quiet"),
+        picture,
+        tag("h2", text("Every call")),
+        *(_hop(one, waited.get(id(one.hop), ())) for one in lines),
+    ]
 
 
 def _hop(one: Placed, waited: Sequence[tuple[int, int]]) -> Markup:
@@ -88,5 +92,5 @@ def _hop(one: Placed, waited: Sequence[tuple[int, int]]) -> Markup:
                 for part in (tag("dt", text(label)), tag("dd", text(value)))
             ),
         ),
-        class_=f"d{min(one.depth, _DEEPEST)}{' violation' if wrong else ''}",
+        class_=f"d{min(one.depth, DEEPEST)}{' violation' if wrong else ''}",
     )
