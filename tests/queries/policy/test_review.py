@@ -74,7 +74,7 @@ def test_the_comment_says_what_breaks_with_line_and_example(db: Path, new: Path)
     assert result.exit_code == 1
     assert re.search(r"\| `storefront → catalog` \| 1 \|.*vercel.json:3`", result.stdout)
     assert UNDECLARED_ID in result.stdout
-    assert f"`{new}:15`" in result.stdout
+    assert f"`{new}:14`" in result.stdout
     assert result.stderr.strip() == (
         "breaks 1 of 4 chains, lets 1 refused call pass, ledger becomes public, 1 grant unused"
     )
