@@ -284,7 +284,7 @@ LAYOUTS: Final[Mapping[str, tuple[Column, ...]]] = {
         _count("VERIFIED", "verified"),
         _count("ROAD UNKNOWN", "road_unknown", 2),
         _text("SAMPLING", "sampling", 1),
-        _text("GAPS", "gaps", 4, flexible=20),
+        Column("GAPS", _by_reason("gaps"), gives_way=4, flexible=20, style=lambda text: "yellow" if text else ""),
     ),
     "senders": (
         _text("SERVICE", "service", flexible=32),

@@ -63,6 +63,15 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
         "scope", "caller", "callee", "environment", "binding", "calls", "passes", "refused", "share", "share_at_least",
         "reasons", "days", "sampling", "first_seen", "last_seen", "example_trace_id", "file", "line",
     ),
+    "gaps": ("what", "service", "reason", "spans", "since", "until"),
+    "revisions": (
+        "file", "platform", "scope", "deployment", "revision", "grants", "exposures", "loaded", "in_force_from",
+        "in_force_until",
+    ),
+    "evidence": (
+        "trace_id", "span_id", "parent_span_id", "service", "environment", "name", "kind", "start_time_unix_nano",
+        "end_time_unix_nano", "status_code", "attributes", "resource_attributes", "received_unix_nano", "why",
+    ),
     "rules": RULE_KEYS,
     "senders": (
         "service", "sdk", "version", "protocol", "accepted", "rejected", "refused", "redacted", "duplicates",

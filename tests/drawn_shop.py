@@ -48,8 +48,9 @@ def write_shop(path: Path) -> Path:
     install_policy(con, [vercel(), settings()])
     draw(con, *good_spans(), *faulty_spans())
     con.execute(
-        "insert into senders values ('orders', 'opentelemetry', '1.45', 'http', 'accepted', '', 15, ?)",
-        [NOON],
+        "insert into senders values ('orders', 'opentelemetry', '1.45', 'http', 'accepted', '', 15, $noon), "
+        "('orders', 'opentelemetry', '1.45', 'http', 'rejected', 'bad trace id', 2, $noon)",
+        {"noon": NOON},
     )
     analyse(con)
     con.close()

@@ -14,6 +14,7 @@ from typing import Final
 
 import duckdb
 
+from bindtrace.collector.store.lives import Life
 from bindtrace.collector.store.writer import REMEMBERED, REMEMBERED_NANO
 from bindtrace.propagation.clock import now_unix_nano
 from bindtrace.queries.database import ROW_GROUP_SIZE
@@ -52,14 +53,16 @@ class Retention:
         limits: Limits,
         gate: threading.Lock,
         checkpoints: Callable[[], int],
+        life: Life | None = None,
     ) -> None:
-        """`checkpoints` counts those that were finished: sizes are true only after one."""
+        """`checkpoints` counts those that were finished: sizes are true only after one. `life` is noted meanwhile."""
         self.deleted_spans = 0
         self._con = con
         self._limits = limits
         self._gate = gate
         self._checkpoints = checkpoints
         self._measured_at = -1
+        self._life = life
 
     def run(self, stop: threading.Event) -> None:
         """Until `stop`. Raises `duckdb.Error`."""
@@ -77,6 +80,9 @@ class Retention:
         while excess > 0 and not stop.is_set() and (gone := self._step(min(excess, STEP_ROWS), now)):
             excess -= gone
         self._prune_digests(now)
+        if self._life is not None:
+            with self._gate:
+                self._life.note(self._con, now)
         return self.deleted_spans - before
 
     def _excess_rows(self) -> int:

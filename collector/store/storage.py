@@ -30,6 +30,7 @@ from bindtrace.collector.store.faults import (
     record,
     recorded,
 )
+from bindtrace.collector.store.lives import Life
 from bindtrace.collector.store.loader import Loader
 from bindtrace.collector.store.metrics import Facts, exposition, gauges
 from bindtrace.collector.store.opening import journal_of, open_sound, set_aside
@@ -89,6 +90,7 @@ class Storage:
                 "select file from manifests where in_force_until_unix_nano is null"
             ).fetchall()
         ]
+        self._life = Life(con, self._started_unix_nano)
         own = [self._cursor() for _ in range(3)]
         try:
             self._loader = Loader(own[0], journal_of(self._db))
@@ -97,7 +99,9 @@ class Storage:
                 self._loader,
                 own[1],
                 self._failed,
-                lambda gate: Retention(own[2], self._limits, gate, lambda: self._loader.counts.checkpoints),
+                lambda gate: Retention(
+                    own[2], self._limits, gate, lambda: self._loader.counts.checkpoints, self._life
+                ),
                 checkpoint_bytes(self._limits),
                 self._journal_bytes,
             )
@@ -175,6 +179,8 @@ class Storage:
     def close(self) -> None:
         """After the threads have ended. What is damaged is moved aside, so that the next start finds it gone."""
         loaded.forget(journal_of(self._db))
+        with contextlib.suppress(duckdb.Error):
+            self._life.note(self._con, now_unix_nano(), at_once=True)
         with contextlib.suppress(duckdb.Error):
             self._con.close()
         if self.damage:

@@ -1,6 +1,6 @@
 -- Coverage: per service, how much of its traffic could be seen and placed, so that silence is not taken for peace.
 -- parameters: since, until, environment
--- reads: hops, spans, identities
+-- reads: hops, spans, identities, senders, lives
 with sides as (
     select
         callee as service,
@@ -30,6 +30,32 @@ seen as (
         and s.start_time_unix_nano < $until
         and in_environment($environment, n.environment, n.environment)
     group by all
+),
+lost as (
+    select service, what, sum(spans)::bigint as number
+    from senders
+    where
+        what in ('rejected', 'refused', 'quarantined')
+        and last_seen_unix_nano >= $since
+        and last_seen_unix_nano < $until
+    group by service, what
+),
+down as (
+    -- while the collector was down nobody was seen; lives are noted every minute
+    select sum(least(until, $until) - greatest(since, $since))::hugeint // 1000000000 as number
+    from (
+        select alive_unix_nano as since, lead(started_unix_nano) over (order by started_unix_nano) as until from lives
+    )
+    where until - since > 120000000000 and until > $since and since < $until
+),
+gaps as (
+    select service, map_from_entries(list((what, number) order by what)) as gaps
+    from (
+        select * from lost where number > 0
+        union all
+        select distinct seen.service, 'down_s' as what, down.number from seen, down where down.number > 0
+    )
+    group by service
 )
 select
     coalesce(seen.service, sides.service) as service,
@@ -40,9 +66,10 @@ select
     coalesce(verified, 0) as verified,
     coalesce(road_unknown, 0) as road_unknown,
     case when threshold <> '' then 'ot=th:' || threshold else 'unknown' end as sampling,
-    null as gaps
+    gaps.gaps
 from seen
 full join sides
     on sides.service = seen.service
     and sides.environment is not distinct from seen.environment
-order by service, environment
+left join gaps on gaps.service = coalesce(seen.service, sides.service)
+order by 1, 2
