@@ -55,7 +55,7 @@ def read(path: Path, text: str) -> Manifest:
         root = Node(document, document.root, document.line_of(document.root))
         for kind, resource in (*_of_template(root), *_of_api(root)):
             HANDLERS[kind](reading, resource)
-            meshes[resource.mesh] = None
+            meshes[resource.scope] = None
         reading.problems.extend(parsing.said_twice(file, document))
     scope = next(iter(meshes)) if len(meshes) == 1 else ""
     return reading.manifest(NAME, scope, revision)

@@ -22,6 +22,7 @@ from bindtrace.propagation.manifest import (
     reference,
 )
 from bindtrace.propagation.platforms import paths
+from bindtrace.propagation.platforms.appmesh_templates import is_open
 from bindtrace.propagation.platforms.appmesh_tls import (
     NAME,
     accepted_callers,
@@ -57,7 +58,8 @@ class Resource(NamedTuple):
 
     @property
     def scope(self) -> str:
-        return self.mesh if self.namespace is None else self.namespace
+        named = self.mesh if self.namespace is None else self.namespace
+        return "" if is_open(named) else named
 
     def names(self, kind: str) -> Iterator[str]:
         """Every reference by which others may mean it."""
@@ -105,6 +107,10 @@ def mesh(reading: Reading, resource: Resource) -> None:
 
 def virtual_node(reading: Reading, resource: Resource) -> None:
     """`VirtualNode`: a service, its hosts, what it may call, and what its listeners ask of callers."""
+    if is_open(resource.name):
+        fix = "give its parameters defaults, or the node as `aws appmesh describe-virtual-node` prints it"
+        reading.wrong(resource.line, "OPEN_NAME", f"the name of the node {resource.name} is left open", fix)
+        return
     at = (reading.file, resource.line)
     needs = listeners_need(child(resource.spec, "listeners"))
     declared = DeclaredService(NAME, resource.scope, resource.name, None, *at, protection=needs)
@@ -112,7 +118,7 @@ def virtual_node(reading: Reading, resource: Resource) -> None:
     for name in resource.names("virtual-node"):
         reading.aliases.append(Alias(NAME, "", name, resource.name, *at, service_scope=resource.scope))
     telemetry = [resource.aws_name] if resource.aws_name != resource.name else []
-    if resource.mesh:
+    if resource.mesh and not is_open(resource.mesh):
         # What its Envoy calls itself, and X-Ray its segments.
         own = resource.aws_name
         telemetry += [f"mesh/{resource.mesh}/virtualNode/{own}", f"{resource.mesh}/{own}"]
@@ -120,6 +126,7 @@ def virtual_node(reading: Reading, resource: Resource) -> None:
     reading.hosts.extend(
         Host(host.lower(), resource.name, "private", NAME, resource.scope, None, reading.file, line)
         for host, line in _hosts(resource)
+        if not is_open(host)
     )
     _backends(reading, resource)
     accepted_callers(reading, resource.name, resource.scope, child(resource.spec, "listeners"))
@@ -134,7 +141,8 @@ def virtual_service(reading: Reading, resource: Resource) -> None:
             for name in resource.names("virtual-service"):
                 reading.aliases.append(Alias(NAME, "", name, target, *at))
             host = resource.aws_name.lower()
-            reading.hosts.append(Host(host, target, "private", NAME, resource.scope, None, *at))
+            if not is_open(host):
+                reading.hosts.append(Host(host, target, "private", NAME, resource.scope, None, *at))
 
 
 def virtual_router(reading: Reading, resource: Resource) -> None:
@@ -231,8 +239,9 @@ def _hosts(resource: Resource) -> Iterator[tuple[str, int]]:
             child(listener, "portMapping", "protocol").text,
         )
         if port and protocol:
-            # A CRD does not say its mesh.
-            yield f"cds_egress_{resource.mesh or '*'}_{resource.aws_name}_{protocol}_{port}", listener.line
+            # A CRD does not say its mesh, nor every template.
+            mesh = "*" if is_open(resource.mesh) else resource.mesh or "*"
+            yield f"cds_egress_{mesh}_{resource.aws_name}_{protocol}_{port}", listener.line
 
 
 def _backends(reading: Reading, resource: Resource) -> None:

@@ -1,4 +1,8 @@
-"""CloudFormation's functions in names, as far as a template alone says what they come to. No I/O."""
+"""CloudFormation's functions in names, as far as a template alone says what they come to. No I/O.
+
+A parameter without a default stays in the name as `${Parameter}`: what it comes to is unknown, and still the same
+wherever the template says it.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,11 @@ from typing import Any, Final
 
 _VARIABLE: Final = re.compile(r"\$\{([^}!]+)\}")
 _FUNCTIONS: Final = ("Ref", "Fn::GetAtt", "Fn::Sub", "Fn::Join")
+
+
+def is_open(name: str) -> bool:
+    """Whether a name depends on what the template does not say."""
+    return "${" in name
 
 
 class Template:
@@ -76,8 +85,9 @@ class Template:
         logical = said.partition(".")[0]
         if logical in self._parameters:
             default = self._parameters[logical].get("Default")
-            return str(default) if isinstance(default, str | int) else None
-        return self.name_of(logical)
+            return str(default) if isinstance(default, str | int) else f"${{{logical}}}"
+        # Of AWS itself: AWS::Region and the like.
+        return f"${{{said}}}" if said.startswith("AWS::") else self.name_of(logical)
 
 
 def _objects(value: Any) -> dict[str, dict[str, Any]]:

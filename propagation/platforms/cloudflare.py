@@ -178,12 +178,12 @@ class _Reading:
             if any(fault.fatal for fault in faults) or (edge.own and edge.callee not in entry):
                 continue
             entrypoint = entry.get("entrypoint")
-            environment = entry.get("environment", None if worker.named else worker.environment)
             self.grants.append(
                 Grant(
                     NAME,
                     self.scope,
-                    environment if isinstance(environment, str) else None,
+                    # The entry's own `environment` says "production" in most files, where it means the Worker.
+                    None if worker.named else worker.environment,
                     worker.name,
                     entry[edge.callee],
                     entry[edge.binding] if edge.binding else edge.name,

@@ -252,12 +252,34 @@ def test_a_template_as_json_says_the_same() -> None:
     assert edges(one) == [("checkout-vn", "ledger")]
 
 
-def test_a_backend_whose_name_a_parameter_decides_is_a_problem() -> None:
-    text = TEMPLATE.replace("!GetAtt LedgerService.VirtualServiceName", '!Sub "${Secret}.local"')
+def test_names_that_a_parameter_leaves_open_are_still_the_same_name() -> None:
+    text = TEMPLATE.replace("Default: shop }", "}").replace(
+        "VirtualServiceName: ledger.shop.local", 'VirtualServiceName: !Sub "ledger.${Secret}"'
+    )
+    (manifest,) = linked([appmesh.read(Path("mesh.yaml"), text)])
 
-    manifest = appmesh.read(Path("mesh.yaml"), text)
+    assert [(g.caller, g.callee, g.scope) for g in manifest.grants] == [("checkout-vn", "ledger", "")]
+    # But they are nothing that telemetry could show.
+    assert {h.host for h in manifest.hosts} == {
+        "checkout.shop.local",
+        "cds_egress_*_checkout-vn_http_8080",
+    }
+    assert (manifest.matches, manifest.problems) == ((), ())
 
-    assert [(p.code, p.line, p.fatal) for p in manifest.problems] == [("UNKNOWN_REFERENCE", 15, True)]
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "line"),
+    [
+        ("!GetAtt LedgerService.VirtualServiceName", "!ImportValue ledger", "UNKNOWN_REFERENCE", 15),
+        ('!Join ["-", [checkout, vn]]', "!Ref Secret", "OPEN_NAME", 8),
+    ],
+)
+def test_what_only_another_stack_or_a_person_knows_is_a_fatal_problem(
+    old: str, new: str, code: str, line: int
+) -> None:
+    manifest = appmesh.read(Path("mesh.yaml"), TEMPLATE.replace(old, new))
+
+    assert [(p.code, p.line, p.fatal) for p in manifest.problems] == [(code, line, True)]
     assert manifest.grants == ()
 
 
