@@ -15,8 +15,10 @@ from serving import Collector, collecting
 from support import wait_for
 
 from bindtrace.collector.doctor_command import doctor
+from bindtrace.propagation.binding_header import Binding, serialize
 
-pytestmark = pytest.mark.slow
+# A first run builds three frontends.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 WITH_OURS = {"OTEL_PROPAGATORS": "tracecontext,baggage,binding"}
 
 
@@ -145,6 +147,25 @@ def test_a_binding_that_is_not_propagated_to_is_named(tmp_path: Path) -> None:
     (line,) = found.doctor["does the trace context cross the bindings"]
     assert "1 of 1 calls of frontend by BACKEND_URL are not taken up by backend" in line["evidence"]
     assert line["next"].rstrip(",") in documented
+
+
+def test_attributes_from_headers_is_a_way_without_our_propagator(tmp_path: Path) -> None:
+    """On Vercel: its runtime is a few lines here, all that reads it is real, and no header comes by HTTP."""
+    settings = {
+        "RECEIVED": serialize(
+            Binding("gateway", "5b8efff798038103d269b633813fc60c", callee="frontend", hop=1)
+        ),
+        "NODE_OPTIONS": f"--require {HERE / 'hosts.cjs'} --require {HERE / 'request_context.cjs'}",
+    }
+    frontend, backend = page("Next.js with `@vercel/otel`", "js"), page("FastAPI", "python")
+    with (
+        collecting(tmp_path / "t.duckdb", "--manifest", str(MANIFEST), receivers=1) as collector,
+        shop(tmp_path, collector.endpoints["http"], frontend, backend, WITH_OURS, settings) as pair,
+    ):
+        pair.ask("/")
+        found = seen(collector, pair, 2)
+
+    assert [hop["caller"] for hop in found.hops if hop["callee"] == "frontend"] == ["gateway"]
 
 
 def check_lines(found: Seen) -> None:

@@ -66,7 +66,7 @@ def built(instrumentation: str) -> Path:
                 (place / name).write_bytes(content)
             done = subprocess.run(
                 ["node", str(peer("next") / "dist/bin/next"), "build"], cwd=place, env=_plain(), text=True,
-                capture_output=True, timeout=110, check=False,
+                capture_output=True, timeout=250, check=False,
             )  # fmt: skip
             assert done.returncode == 0, done.stdout + done.stderr
             (place / "built").touch()
