@@ -76,6 +76,10 @@ FILE = click.Path(path_type=Path, dir_okay=False)
     help="Senders are asked to wait while the disk has less than this left.",
 )  # fmt: skip
 @click.option(
+    "--memory", type=SIZE, default="384MiB", envvar="BINDTRACE_MEMORY", show_default=True, metavar="SIZE",
+    help="Memory of the database; what needs more is done on disk, beside it.",
+)  # fmt: skip
+@click.option(
     "--tls-cert", type=FILE, envvar="BINDTRACE_TLS_CERT", metavar="FILE",
     help="Certificate chain (PEM): both OTLP doors then speak TLS only.",
 )  # fmt: skip
@@ -115,6 +119,7 @@ def serve(
     max_size: int | None,
     journal_max: int,
     disk_reserve: int,
+    memory: int,
     insecure_listen: bool,
     **door_files: Path | None,
 ) -> None:
@@ -142,6 +147,7 @@ def serve(
         max_size,
         doors,
         zipkin_address,
+        memory,
     )
     stop = _stop_on_signals()
     supervisor = Supervisor(settings)

@@ -21,6 +21,7 @@ from bindtrace.collector.keeper import Keeper, Narrate
 from bindtrace.collector.ports import Address, address_of, reserve
 from bindtrace.collector.receive.doors import DoorFiles
 from bindtrace.collector.receive.room import JOURNAL_BYTES, RESERVE_BYTES
+from bindtrace.collector.store.bounds import MEMORY_BYTES
 from bindtrace.propagation.errors import Refusal
 from bindtrace.queries.lock import Lock, acquire
 
@@ -50,6 +51,7 @@ class Settings:
     max_bytes: int | None = None
     doors: DoorFiles = field(default_factory=DoorFiles)
     zipkin: Address | None = None
+    memory: int = MEMORY_BYTES
 
 
 class Cancelled(Exception):  # noqa: N818  not an error: somebody asked to stop during the start
@@ -165,7 +167,7 @@ class Supervisor:
             "--journal-max",
             str(self.settings.journal_max),
         ]
-        storage += [*room, *self.settings.doors.arguments()]
+        storage += ["--memory", str(self.settings.memory), *room, *self.settings.doors.arguments()]
         doors = self.settings.doors
         locked = {"grpc": doors.locks_grpc, "http": doors.locks_http, "api": doors.locks_api}
         storage += ["--secured", ",".join(name for name, is_locked in locked.items() if is_locked)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -65,6 +66,14 @@ def cursor(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     twin = con.cursor()
     twin.execute(f"use {ALIAS}")
     return twin
+
+
+def bound_memory(con: duckdb.DuckDBPyConnection, path: Path, memory_bytes: int) -> None:
+    """What DuckDB may hold in memory; beyond, it writes to `PATH.tmp`, of which nothing is left of an earlier life."""
+    spill = path.with_name(f"{path.name}.tmp")
+    shutil.rmtree(spill, ignore_errors=True)
+    con.execute(f"set memory_limit = '{memory_bytes} B'")
+    con.execute(f"set temp_directory = '{str(spill).replace(chr(39), chr(39) * 2)}'")
 
 
 def _attach(path: Path | None, *, read_only: bool) -> duckdb.DuckDBPyConnection:

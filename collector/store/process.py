@@ -26,6 +26,7 @@ from bindtrace.collector.child import announce_ready, watch_supervisor
 from bindtrace.collector.ports import Address, address_of, listen
 from bindtrace.collector.receive.doors import DoorFiles, api_context, open_doors
 from bindtrace.collector.receive.room import JOURNAL_BYTES, RESERVE_BYTES
+from bindtrace.collector.store.bounds import MEMORY_BYTES
 from bindtrace.collector.store.faults import fault_of, one_line, record
 from bindtrace.collector.store.metrics import metrics_route
 from bindtrace.collector.store.retention import Limits
@@ -116,6 +117,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--disk-reserve", type=int, default=RESERVE_BYTES)
     parser.add_argument("--secured", default="", help="which endpoints are locked, for the status")
     parser.add_argument("--journal-max", type=int, default=JOURNAL_BYTES)
+    parser.add_argument("--memory", type=int, default=MEMORY_BYTES)
     DoorFiles.declare(parser)
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT, stream=sys.stderr)
@@ -123,7 +125,13 @@ def main(arguments: list[str] | None = None) -> int:
     limits = Limits(options.keep_s and options.keep_s * 10**9, options.max_bytes)
     try:
         storage = Storage(
-            options.db, tuple(options.manifest), stop, limits, options.disk_reserve, options.journal_max
+            options.db,
+            tuple(options.manifest),
+            stop,
+            limits,
+            options.disk_reserve,
+            options.journal_max,
+            options.memory,
         )
         storage.secured = [name for name in options.secured.split(",") if name]
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -21,6 +21,7 @@ import duckdb
 from bindtrace.collector.journal import loaded
 from bindtrace.collector.receive.room import JOURNAL_BYTES, RESERVE_BYTES
 from bindtrace.collector.store.balance import Balance
+from bindtrace.collector.store.bounds import MEMORY_BYTES
 from bindtrace.collector.store.faults import (
     AGAIN_NANO,
     Fault,
@@ -41,7 +42,7 @@ from bindtrace.propagation.errors import Refusal
 from bindtrace.propagation.platforms import read_manifests
 from bindtrace.queries.api.asking import within
 from bindtrace.queries.catalog import run_report
-from bindtrace.queries.database import cursor
+from bindtrace.queries.database import bound_memory, cursor
 from bindtrace.queries.lock import holder
 from bindtrace.queries.policy import install_policy
 from bindtrace.queries.query import Query
@@ -61,6 +62,7 @@ class Storage:
         limits: Limits = NO_LIMITS,
         reserve_bytes: int = RESERVE_BYTES,
         journal_bytes: int = JOURNAL_BYTES,
+        memory_bytes: int = MEMORY_BYTES,
     ) -> None:
         """Raises `Refusal` for a database or manifest that cannot be used. `stop` is set when storage fails."""
         self.failure = ""
@@ -71,6 +73,7 @@ class Storage:
         self._limits = limits
         self._reserve_bytes = reserve_bytes
         self._journal_bytes = journal_bytes
+        self._memory_bytes = memory_bytes
         self._started_unix_nano = now_unix_nano()
         self._policy = read_manifests(manifests)
         self._cursors = threading.Lock()
@@ -81,6 +84,7 @@ class Storage:
     def _use(self, con: duckdb.DuckDBPyConnection) -> None:
         """Reads all that loading needs, so that damage is met before anything is loaded."""
         self._con = con
+        bound_memory(con, self._db, self._memory_bytes)
         # Started without a manifest, a collector goes on judging by those that its database holds.
         if self._policy:
             install_policy(con, self._policy)

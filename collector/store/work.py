@@ -5,7 +5,10 @@ They share only `Progress` and the gate: a checkpoint needs that nobody else wri
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -25,6 +28,10 @@ CHECKPOINT_JOURNAL_BYTES: Final = 96 * 1024 * 1024
 """DuckDB writes large groups past its log: the journal would grow to gigabytes before the log is 64 MB."""
 ANALYSED_AT_ONCE: Final = 100_000
 """Spans of one run of the analysis: it holds up checkpoints for about two seconds at most."""
+LEAST_AT_ONCE: Final = 10_000
+"""A run that had too little memory is tried again with half as many, down to this."""
+MEMORY_WAIT_S: Final = 60.0
+NICENESS: Final = 5
 LONGEST_REST_S: Final = 5.0
 REST: Final = 0.25
 REST_BEHIND: Final = 3.0
@@ -61,6 +68,7 @@ class Work:
         self._checkpoint_bytes = checkpoint_bytes
         self._journal_bytes = min(CHECKPOINT_JOURNAL_BYTES, journal_bytes // 4)
         self.analysis_failure = ""
+        self._at_once = ANALYSED_AT_ONCE
         self._threads = [
             threading.Thread(target=self._guarded, args=(run,), name=run.__name__.strip("_"), daemon=True)
             for run in (self._load, self._analyse, *([self._retain] if self.retention else []))
@@ -95,7 +103,7 @@ class Work:
     def _load(self) -> None:
         idle_since = time.monotonic()
         while not self._hurry.is_set():
-            if self._loader.step():
+            if self._step():
                 self.progress.loaded(self._loader.load_id, self._loader.positions)
                 idle_since = time.monotonic()
                 if (
@@ -118,7 +126,19 @@ class Work:
         if not self._hurry.is_set():
             self._checkpoint()
 
+    def _step(self) -> int:
+        """`Loader.step`; memory that others hold at this moment is waited for, and nothing was stored meanwhile."""
+        limit_s = time.monotonic() + MEMORY_WAIT_S
+        while True:
+            try:
+                return self._loader.step()
+            except duckdb.OutOfMemoryException as error:
+                log.warning("event=load_waits_for_memory reason=%r", one_line(error))
+                if time.monotonic() > limit_s or self._hurry.wait(1.0):
+                    raise
+
     def _analyse(self) -> None:
+        _lower_priority()
         rest_s = 0.0
         while not self._hurry.is_set() and (self.progress.wait_for_load(60.0) or not self.progress.ended):
             if self._due.is_set() and not self.progress.ended:
@@ -139,6 +159,11 @@ class Work:
         """How long it took. Data or SQL that analysis cannot handle must not stop storing: reported, tried again."""
         try:
             took_s = self._analyse_once()
+        except duckdb.OutOfMemoryException as error:
+            self._at_once = max(LEAST_AT_ONCE, self._at_once // 2)
+            log.warning("event=analysis_out_of_memory at_once=%d reason=%r", self._at_once, one_line(error))
+            self.analysis_failure = one_line(error)
+            return LONGEST_REST_S
         except (duckdb.ProgrammingError, duckdb.DataError) as error:
             if fault_of(error) not in (Fault.DATA, Fault.SQL):
                 raise
@@ -154,7 +179,7 @@ class Work:
         began, newest = time.monotonic(), self.progress.load_id
         with self._gate:
             # One run: while loads keep coming there is always another, and a checkpoint must have its turn.
-            traces = analyse(self._analysis, ANALYSED_AT_ONCE, runs=1)
+            traces = analyse(self._analysis, self._at_once, runs=1)
             load_id = analysed_load(self._analysis, newest)
         took_s = time.monotonic() - began
         self.progress.analysed_to(load_id)
@@ -172,3 +197,10 @@ class Work:
             self._gate.release()
             self._due.clear()
         self.progress.loaded(self._loader.load_id, self._loader.positions)
+
+
+def _lower_priority() -> None:
+    """Of this thread, where the system knows threads: receiving and storing come first, and analysis catches up."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
