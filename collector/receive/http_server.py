@@ -65,7 +65,7 @@ def build(intake: Intake) -> App:
         except Exception:
             log.exception("event=http_bug path=%s", scope["path"][:200])
             outcome = Refused(Cause.BUG, "this is a fault of the collector")
-        await _send(send, outcome, as_json=media != PROTOBUF, zipkin=_path(scope) in _ZIPKIN)
+        await answer(send, outcome, as_json=media != PROTOBUF, zipkin=_path(scope) in _ZIPKIN)
 
     return app
 
@@ -198,7 +198,8 @@ async def _chunks(receive: Receive) -> AsyncIterator[tuple[bytes, bool]]:
             yield body, not more
 
 
-async def _send(send: Send, outcome: Accepted | Refused, *, as_json: bool, zipkin: bool) -> None:
+async def answer(send: Send, outcome: Accepted | Refused, *, as_json: bool, zipkin: bool = False) -> None:
+    """Sends the response to what was decided."""
     headers = [(b"content-type", (JSON if as_json else PROTOBUF).encode())]
     if isinstance(outcome, Accepted):
         # Envoy's Zipkin tracer counts what is not answered 202 as dropped; Zipkin has no partial success.

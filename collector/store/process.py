@@ -24,11 +24,13 @@ from starlette.types import ASGIApp
 
 from bindtrace.collector.child import announce_ready, watch_supervisor
 from bindtrace.collector.ports import Address, address_of, listen
+from bindtrace.collector.receive.beside import ZipkinBeside
 from bindtrace.collector.receive.doors import DoorFiles, api_context, open_doors
 from bindtrace.collector.receive.room import JOURNAL_BYTES, RESERVE_BYTES
 from bindtrace.collector.store.bounds import MEMORY_BYTES
 from bindtrace.collector.store.faults import fault_of, one_line, record
 from bindtrace.collector.store.metrics import metrics_route
+from bindtrace.collector.store.opening import journal_of
 from bindtrace.collector.store.retention import Limits
 from bindtrace.collector.store.storage import Storage
 from bindtrace.collector.store.traces import trace_bytes, trace_json
@@ -66,14 +68,17 @@ async def serve(
     if supervisor_fd is not None:
         watch_supervisor(supervisor_fd, storage.abandon)
     listener = listen(api)
-    below = {
+    opened = open_doors(doors)
+    zipkin = ZipkinBeside(journal_of(storage.db), storage.room, opened.tokens)
+    below: dict[str, ASGIApp] = {} if doors.tls_client_ca else {"/zipkin": zipkin}
+    below |= {
         "/tempo": build_tempo(storage.asked, trace_bytes),
         "/jaeger": build_jaeger(storage.asked, trace_json),
         "/prometheus": build_prometheus(storage.asked, storage.gauges),
     }
     app = build(storage.run, storage.status, storage.wait, below)
     app.router.routes.append(metrics_route(storage.metrics))
-    tokens = open_doors(doors).api_tokens
+    tokens = opened.api_tokens
     guarded = Guarded(app, tokens.name if tokens else None)
     server = _Server(_config(guarded, api_context(doors) if doors.tls_cert and not api.is_loopback else None))
     answering = loop.create_task(server.serve(sockets=[listener]))
@@ -86,6 +91,7 @@ async def serve(
     await asyncio.to_thread(storage.work.join)
     server.should_exit = True
     await answering
+    await zipkin.close()
 
 
 def _config(app: ASGIApp, tls: ssl.SSLContext | None) -> uvicorn.Config:

@@ -19,7 +19,7 @@ from typing import Any
 import duckdb
 
 from bindtrace.collector.journal import loaded
-from bindtrace.collector.receive.room import JOURNAL_BYTES, RESERVE_BYTES
+from bindtrace.collector.receive.room import JOURNAL_BYTES, RESERVE_BYTES, Room
 from bindtrace.collector.store.balance import Balance
 from bindtrace.collector.store.bounds import MEMORY_BYTES
 from bindtrace.collector.store.faults import (
@@ -68,6 +68,7 @@ class Storage:
         self.failure = ""
         self.damage = ""
         self.secured: list[str] = []
+        self.room = Room(journal_of(db), journal_bytes=journal_bytes, reserve_bytes=reserve_bytes)
         self._db = db
         self._stop = stop
         self._limits = limits
@@ -113,6 +114,11 @@ class Storage:
             for each in own:
                 each.close()
             raise
+
+    @property
+    def db(self) -> Path:
+        """The database file."""
+        return self._db
 
     def run(self, report: str, query: Query) -> list[dict[str, Any]]:
         """Rows of one report, on a connection of its own. Raises as `run_report` does, and `TookTooLongError`."""

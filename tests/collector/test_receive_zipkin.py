@@ -18,6 +18,7 @@ from serving import collecting, stored
 from support import fixture
 
 from bindtrace.collector.serve_command import serve
+from bindtrace.collector.store.drain import drain
 
 SPAN = {"traceId": "a" * 16, "id": "b" * 16, "kind": "SERVER", "timestamp": 1_000, "duration": 5}
 
@@ -92,6 +93,30 @@ def test_a_port_of_its_own_takes_them_too(tmp_path: Path) -> None:
 
     assert status == 202
     assert stored(collector.db) == {bytes.fromhex(SPAN["id"]): 1}  # type: ignore[arg-type]
+
+
+def test_the_api_address_takes_them_too(tmp_path: Path) -> None:
+    with collecting(tmp_path / "t.duckdb") as collector:
+        url = f"http://{collector.endpoints['api']}/zipkin/api/v2/"
+        status, answered, _ = post(url + "spans", json.dumps([SPAN]).encode(), JSON)
+        elsewhere, _, _ = post(url + "traces", b"[]", JSON)
+        assert collector.stop() == 0
+
+    assert (status, elsewhere) == (202, 404)
+    assert "bindtrace-position" in answered
+    drain(collector.db)
+    assert stored(collector.db) == {bytes.fromhex(SPAN["id"]): 1}  # type: ignore[arg-type]
+
+
+def test_the_api_address_asks_for_a_senders_token_where_receivers_do(tmp_path: Path) -> None:
+    (tmp_path / "tokens").write_text("orders: 0123456789abcdef0123\n")
+    with collecting(tmp_path / "t.duckdb", "--token-file", str(tmp_path / "tokens")) as collector:
+        url = f"http://{collector.endpoints['api']}/zipkin/api/v2/spans"
+        without, _, _ = post(url, json.dumps([SPAN]).encode(), JSON)
+        given = JSON | {"authorization": "Bearer 0123456789abcdef0123"}
+        with_it, _, _ = post(url, json.dumps([SPAN]).encode(), given)
+
+    assert (without, with_it) == (401, 202)
 
 
 def test_its_port_is_not_open_to_others_unasked(tmp_path: Path) -> None:
