@@ -15,6 +15,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from bindtrace.propagation.conditions import NO, YES, Answer, Condition, Known, either
+from bindtrace.propagation.policy_index import PolicyIndex
 from bindtrace.propagation.vocabulary import VERDICTS, Verdict
 from bindtrace.propagation.workloads import IN_OWN_DOMAIN, OWN_DOMAIN, Call, Workload, Workloads
 
@@ -92,12 +93,12 @@ class Policies:
             return policy.platform, policy.stage, policy.action
 
         enforced = sorted((p for p in policies if p.enforced and p.action in _STAGES), key=place)
-        self._stages = tuple(tuple(group) for _, group in groupby(enforced, place))
         self._definitions = {OWN_DOMAIN: IN_OWN_DOMAIN}
         for name, condition in dict.fromkeys((d.name, d.condition) for d in definitions):
             # What several files define by one name is any of it: the servers of a namespace.
             known = self._definitions.get(name)
             self._definitions[name] = condition if known is None else either(known, condition)
+        self._stages = [PolicyIndex(tuple(group), self._definitions) for _, group in groupby(enforced, place)]
         self._workloads = Workloads(workloads)
         asked = [condition for p in enforced for condition in (p.applies, *(c.condition for c in p.clauses))]
         self.asks: frozenset[str] = frozenset().union(*(c.fields(self._definitions) for c in asked))
@@ -106,7 +107,8 @@ class Policies:
     def judge(self, call: Call) -> Ruling:
         """The ruling on one call: the worst that any stage says."""
         known = Known(self._workloads.facts(call, self.asks), self._definitions)
-        rulings = (_STAGES[stage[0].action](stage, known) for stage in self._stages)
+        stages = [found for stage in self._stages if (found := stage.candidates(known))]
+        rulings = (_STAGES[stage[0].action](stage, known) for stage in stages)
         said = sorted((ruling for ruling in rulings if ruling is not None), key=_worst_first)
         return said[0] if said else SILENT
 

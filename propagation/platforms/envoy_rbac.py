@@ -121,7 +121,10 @@ def _authenticated(node: Node) -> Condition:
 
 
 def _port_range(node: Node) -> Condition:
-    return test("listener_port", Matcher("range", f"{node['start'].text or 0}-{node['end'].text or 0}"))
+    first, end = (node[name].text or "0" for name in ("start", "end"))
+    if not (first.isdecimal() and end.isdecimal()):
+        return NEVER
+    return test("listener_port", Matcher("range", f"{first}-{end}"))
 
 
 _PERMISSIONS: Final[dict[str, Callable[[Node], Condition]]] = {

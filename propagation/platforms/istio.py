@@ -120,18 +120,22 @@ def _target(target: Node) -> Condition:
 def _rule(reading: Reading, thing: Node, rule: Node) -> Condition:
     """Any source, any operation, and every `when`; what is left out asks for nothing."""
     reading.only(rule, _RULE_KEYS)
-    sources = [
-        _fields(reading, thing, source["source"], asks.SOURCE) for source in reading.listed(rule["from"])
-    ]
+    sources = [_fields(reading, thing, each, "source", asks.SOURCE) for each in reading.listed(rule["from"])]
     operations = [
-        _fields(reading, thing, to["operation"], asks.OPERATION) for to in reading.listed(rule["to"])
+        _fields(reading, thing, each, "operation", asks.OPERATION) for each in reading.listed(rule["to"])
     ]
     parts = [either(*found) for found in (sources, operations) if found]
     return every(*parts, *(_when(reading, thing, when) for when in reading.listed(rule["when"])))
 
 
-def _fields(reading: Reading, thing: Node, node: Node, known: asks.Asked) -> Condition:
+def _fields(reading: Reading, thing: Node, element: Node, name: str, known: asks.Asked) -> Condition:
     """Every field that is there must hold, by any of its values; of a negated one by none."""
+    reading.only(element, (name,))
+    node = element[name]
+    if not node.value:
+        # Taken for "anything" it would open what the author meant to narrow; Istio refuses it.
+        message = f"{_called(thing)} has a rule with an empty `{name}`"
+        reading.wrong(element, "EMPTY", message, f"say what the {name} is, or leave `{element.name}` out")
     reading.only(node, [*known, *map(asks.negated, known)])
     return every(*_asked(reading, thing, node, known))
 
@@ -147,6 +151,11 @@ def _asked(reading: Reading, thing: Node, node: Node, known: asks.Asked) -> Iter
 
 
 def _value(reading: Reading, made: Condition, at: Node) -> Condition:
+    if at.text.startswith("spiffe://"):
+        fix = f"write {at.text.removeprefix('spiffe://')}"
+        reading.wrong(
+            at, "SPIFFE_PREFIX", f"Istio adds `spiffe://` itself, so {at.text!r} is met by nobody", fix
+        )
     if any(asked.kind == "cidr" and not is_network(asked.text) for asked in made.matchers):
         fix = "write an address, or a range as 10.0.0.0/8"
         reading.wrong(at, "BAD_ADDRESS", f"{at.text!r} is no address and no range of them", fix)

@@ -338,6 +338,16 @@ def test_the_selector_of_a_version_is_unknown_where_a_name_has_two() -> None:
             POLICY.format(action="ALLOW", rule="from: [{source: {notNamespaces: [a]}}]"),
             [(8, "NEGATIVE_IDENTITY", False)],
         ),
+        (POLICY.format(action="ALLOW", rule="from: [{}]"), [(8, "EMPTY", True)]),
+        (POLICY.format(action="ALLOW", rule="to: [{operation: {}}]"), [(8, "EMPTY", True)]),
+        (
+            POLICY.format(action="ALLOW", rule="from: [{sourc: {}}]"),
+            [(8, "UNKNOWN_KEY", True), (8, "EMPTY", True)],
+        ),
+        (
+            POLICY.format(action="ALLOW", rule="from: [{source: {principals: ['spiffe://a/ns/b/sa/c']}}]"),
+            [(8, "SPIFFE_PREFIX", True)],
+        ),
         (STRICT.replace("PERMISSIVE", "STRIKT"), [(11, "BAD_MODE", True)]),
         ("kind: [\napiVersion: v1", [(2, "BAD_YAML", True)]),
         ("apiVersion: v1\nkind: Pod\nkind: Pod\n", [(3, "REPEATED_KEY", False)]),

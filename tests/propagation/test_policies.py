@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -179,6 +180,37 @@ def test_asked_are_the_fields_that_some_policy_tells_calls_apart_by() -> None:
     policies = Policies([policy("allow", GET, applies=named("x"))], [Definition("x", LEDGER, "f", 1)])
 
     assert policies.asks == {"method", "callee_name"}
+
+
+VALUES = st.sampled_from(["a", "b"])
+SELECTORS = st.lists(
+    st.tuples(st.sampled_from(["callee_name", "callee_namespace", "callee_label:v"]), VALUES), max_size=2
+).map(lambda tests: every(*(shows(field, Matcher("exact", value)) for field, value in tests)))
+POLICIES = st.lists(
+    st.builds(
+        lambda action, applies, clause, rank: policy(action, clause, applies=applies, rank=rank),
+        st.sampled_from(["allow", "deny", "require"]),
+        SELECTORS | SELECTORS.map(negation),
+        st.sampled_from([GET, ALWAYS]),
+        st.integers(0, 1),
+    ),
+    max_size=5,
+)  # fmt: skip
+
+
+@given(POLICIES, VALUES, st.none() | VALUES, st.none() | VALUES, st.sampled_from([None, "GET", "PUT"]))
+def test_the_index_leaves_out_none_that_may_apply(
+    policies: list[Policy], name: str, namespace: str | None, version: str | None, method: str | None
+) -> None:
+    labels = (("v", version),) if version else ()
+    call = Call(name, callee_namespace=namespace, labels=labels, method=method)
+    # `either` of one and never is the same condition, but no single value can be read off it
+    hidden_from_index = [
+        replace(one, applies=Condition("either", parts=(one.applies, NEVER))) for one in policies
+    ]
+
+    assert Policies(policies).judge(call).verdict == Policies(hidden_from_index).judge(call).verdict
+    assert Policies(policies).judge(call).reason == Policies(hidden_from_index).judge(call).reason
 
 
 LEAVES = st.sampled_from([GET, LEDGER, hidden("a header"), ALWAYS, NEVER])
