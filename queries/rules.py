@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -126,6 +126,21 @@ def findings(
             str(row["callee"]),
         ),
     )
+
+
+def flagged(names: Iterable[str]) -> str:
+    """SQL for the calls that break any of these rules: the key of the hop, `rule` and `severity`.
+
+    Its text reads `hops` as the window, and the parameters that the rules' own headers name.
+    """
+    parts = [
+        f"select trace_id, anchor_span_id, answered, '{rule.name}' as rule, "
+        f"coalesce(severity::varchar, '{rule.severity}') as severity\nfrom (\n{rule.text}\n)"
+        for rule in RULES.values()
+        if rule.name in set(names) and not rule.static
+    ]
+    nothing = "select null::uuid, null::ubigint, null::boolean, null::varchar, null::varchar where false"
+    return "\nunion all\n".join(parts) or nothing
 
 
 def explanation(finding: Mapping[str, Any]) -> dict[str, str]:

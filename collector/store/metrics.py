@@ -20,6 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bindtrace.collector.store.loader import Counts
+from bindtrace.propagation.vocabulary import EXTERNAL
 from bindtrace.queries.catalog import run_report
 from bindtrace.queries.query import Query
 
@@ -57,7 +58,7 @@ def exposition(con: duckdb.DuckDBPyConnection | None, facts: Facts, difference: 
     """The page. Without a connection only what storage knows of itself. Raises `duckdb.Error`."""
     families = [*_storage(facts, difference)]
     if con is not None:
-        families += [_receivers(con), *_calls(con), _findings(con)]
+        families += [_receivers(con), *_calls(con), _open(run_report(con, "findings", Query()))]
     registry = CollectorRegistry()
     registry.register(_Fixed(families))
     return bytes(generate_latest(registry))
@@ -65,13 +66,15 @@ def exposition(con: duckdb.DuckDBPyConnection | None, facts: Facts, difference: 
 
 def gauges(con: duckdb.DuckDBPyConnection, facts: Facts) -> list[tuple[str, dict[str, str], float]]:
     """What of the page is true now and not counted: name, labels, value. Raises `duckdb.Error`."""
-    families = [*_storage(facts, 0), _findings(con)]
-    return [
+    found = [row for row in run_report(con, "findings", Query()) if row["silenced_until"] is None]
+    families = [*_storage(facts, 0), _open(found)]
+    page = [
         (sample.name, dict(sample.labels), float(sample.value))
         for family in families
         if family.type == "gauge"
         for sample in family.samples
     ]
+    return page + [_one(row) for row in found]
 
 
 class _Fixed(Collector):
@@ -152,12 +155,26 @@ def _calls(con: duckdb.DuckDBPyConnection) -> Iterator[Metric]:
     yield durations
 
 
-def _findings(con: duckdb.DuckDBPyConnection) -> Metric:
+def _one(row: dict[str, Any]) -> tuple[str, dict[str, str], float]:
+    """A finding whole, for a table; on `/metrics` its labels would be without bound."""
+    words = {
+        name: row[name] or "" for name in ("id", "rule", "severity", "grade", "confidence", "message", "fix")
+    }
+    own = {
+        "caller": row["caller"] or EXTERNAL,
+        "callee": row["callee"] or "",
+        "environment": row["callee_env"] or row["caller_env"] or "",
+        "trace_id": (row["example"] or {}).get("trace_id") or "",
+    }
+    return "bindtrace_finding", words | own, float(row["count"])
+
+
+def _open(findings: Sequence[dict[str, Any]]) -> Metric:
     family = GaugeMetricFamily(
         "bindtrace_findings", "Findings that are open.", labels=["rule", "severity", "environment"]
     )
     tally: Tally[tuple[str, str, str]] = Tally()
-    for row in run_report(con, "findings", Query()):
+    for row in findings:
         if row["silenced_until"] is None:
             tally[row["rule"], row["severity"], row["callee_env"] or row["caller_env"] or ""] += 1
     for labels, (value,) in _bounded([(key, (count,)) for key, count in tally.most_common()], MOST_SERIES):

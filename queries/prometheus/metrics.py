@@ -27,8 +27,18 @@ CALL_BOUNDS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
 GRAPH_BOUNDS_S: Final = tuple(0.1 * 2**n for n in range(8))  # Tempo's default
 SPAN_BOUNDS_S: Final = tuple(0.002 * 2**n for n in range(14))  # Tempo's default
 _CALL: Final = ("caller", "callee", "environment", "road", "verdict")
+_CHAIN: Final = ("chain", "entry", "environment", "verdict", "road")
 _EDGE: Final = ("client", "server", "connection_type", "bindtrace_road", "bindtrace_verdict")
 _SPAN: Final = ("service", "span_name", "span_kind", "status_code")
+
+_OWN_GAUGES: Final = {
+    "bindtrace_journal_bytes": "Journal that is not stored yet.",
+    "bindtrace_wal_bytes": "Write-ahead log since the last checkpoint.",
+    "bindtrace_storage_ready": "1 while storage loads and answers.",
+    "bindtrace_accounting_difference": "Spans that are neither stored, a duplicate, nor set aside: must be 0.",
+    "bindtrace_storage_faults": "Fatal errors of the database on record.",
+    "bindtrace_databases_set_aside": "Damaged databases on record.",
+}
 
 METRICS: Final = (
     Metric("bindtrace_calls", "counter", "calls", (*_CALL, "grade"), "Calls that are stored."),
@@ -50,12 +60,53 @@ METRICS: Final = (
         ("result", "reason"),
         "Spans by the receivers' answer and reason.",
     ),
+    Metric(
+        "bindtrace_flagged_calls",
+        "counter",
+        "flagged_calls",
+        ("rule", "severity", "caller", "callee", "environment"),
+        "Calls that break a rule.",
+    ),
+    Metric("bindtrace_chains", "counter", "chains", _CHAIN, "Ways from entry to leaf."),
+    Metric(
+        "bindtrace_chain_duration_seconds",
+        "histogram",
+        "chains",
+        _CHAIN,
+        "How long chains took.",
+        CALL_BOUNDS_S,
+    ),
+    Metric(
+        "bindtrace_critical_path_seconds",
+        "counter",
+        "critical_path",
+        ("caller", "callee", "environment"),
+        "What each call alone cost the chains that waited for it.",
+    ),
     Metric("bindtrace_findings", "gauge", "", ("rule", "severity", "environment"), "Findings that are open."),
     Metric(
         "bindtrace_credential_age_seconds", "gauge", "", ("service",), "Age of the credential last shown."
     ),
-    Metric("bindtrace_journal_bytes", "gauge", "", (), "Journal that is not stored yet."),
-    Metric("bindtrace_storage_ready", "gauge", "", (), "1 while storage loads and answers."),
+    Metric(
+        "bindtrace_finding",
+        "gauge",
+        "",
+        (
+            "id",
+            "rule",
+            "severity",
+            "grade",
+            "confidence",
+            "caller",
+            "callee",
+            "environment",
+            "message",
+            "fix",
+            "trace_id",
+        ),
+        "Calls of each open finding, with what it says.",
+    ),
+    *(Metric(name, "gauge", "", (), text) for name, text in _OWN_GAUGES.items()),
     Metric("traces_service_graph_request", "counter", "service_graph", _EDGE, "Calls between services."),
     Metric(
         "traces_service_graph_request_failed",

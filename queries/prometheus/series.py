@@ -12,6 +12,7 @@ import duckdb
 
 from bindtrace.queries import sql_files
 from bindtrace.queries.prometheus.metrics import Metric, Part
+from bindtrace.queries.rules import RULES, flagged
 
 Labels = tuple[tuple[str, str], ...]
 Vector = dict[Labels, list[float | None]]
@@ -20,6 +21,11 @@ Vector = dict[Labels, list[float | None]]
 Gauges = Callable[[], Iterable[tuple[str, dict[str, str], float]]]
 """What is true now: name, labels and value of each gauge."""
 
+# a rule reads `hops` as the window that it is asked about; other files name the table itself
+_WINDOW: Final = """hops as (
+        select * from bindtrace.main.hops
+        where start_time_unix_nano <= $last and start_time_unix_nano > $from
+    )"""
 STALE_NANO: Final = 5 * 60 * 10**9
 """A gauge is of now: it is shown at the moments of the last five minutes, as Prometheus looks back."""
 MOST_VALUES: Final = 5_000_000
@@ -80,8 +86,14 @@ def _counted(
     metric, part = selector.metric, selector.part
     bounds = metric.bounds_s if part == "bucket" else ()
     last = grid.first + grid.step * (grid.count - 1)
-    values: dict[str, Any] = {"first": grid.first, "step": grid.step, "last": last, "range": range_nano or 0}
-    conditions = ["moment <= $last"] + (["moment > $first - $range"] if range_nano is not None else [])
+    values: dict[str, Any] = {
+        "first": grid.first,
+        "step": grid.step,
+        "last": last,
+        "range": range_nano or 0,
+        "from": -1 if range_nano is None else grid.first - range_nano,
+    }
+    conditions = ["moment <= $last"] + (["moment > $from"] if range_nano is not None else [])
     conditions += _matched(selector, values)
     names = ", ".join(metric.labels)
     # how many bounds are below the duration: the place of the first that is not
@@ -89,16 +101,23 @@ def _counted(
     bucket = below or "0"
     amount = "sum(duration_nano) / 1e9" if part == "sum" else "sum(weight)"
     text = f"""
+    with {_WINDOW}
     select {names}, {bucket} as bucket,
         greatest(0, (moment::hugeint - $first + $step - 1) // $step)::bigint as enters,
         ((moment::hugeint + $range - $first + $step - 1) // $step)::bigint as leaves,
         {amount} as amount
-    from ({sql_files.folder("prometheus")[metric.source].text})
+    from ({_events(metric)})
     where {" and ".join(conditions)}
     group by all
     """
     used = {name: value for name, value in values.items() if f"${name}" in text}
     return _along(con.execute(text, used).fetchall(), metric, bounds, grid, range_nano is not None)
+
+
+def _events(metric: Metric) -> str:
+    """The SQL of a metric's events; what rules found is their own SQL, put where that file reads `flagged`."""
+    text = sql_files.folder("prometheus")[metric.source].text
+    return text.replace("from flagged", f"from (\n{flagged(RULES)}\n) as flagged")
 
 
 def _along(

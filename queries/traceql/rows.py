@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bindtrace.queries.rules import RULES
+from bindtrace.queries.rules import RULES, flagged
 from bindtrace.queries.traceql.conditions import Values
 from bindtrace.queries.traceql.fields import Row
 
@@ -39,7 +39,7 @@ _WINDOW: Final = """hops as (
     where start_time_unix_nano >= $since and start_time_unix_nano < $until
 )"""
 _JUDGED: Final = """judged as materialized (
-    select h.trace_id, unnest(h.evidence) as span_id, h.road, h.verdict, h.reason, h.grade, f.finding
+    select h.trace_id, unnest(h.evidence) as span_id, h.road, h.verdict, h.reason, h.grade, f.rule as finding
     from hops as h {flags}
 )"""
 
@@ -48,15 +48,10 @@ def judged(values: Values) -> list[str]:
     """The tables behind `j`, where a condition reads it: the calls of the window, with the rules they break."""
     if "j" not in values.rows:
         return []
-    wanted = [rule for rule in RULES.values() if not rule.static and rule.name in values.findings]
-    if not wanted:
-        return [_WINDOW, _JUDGED.format(flags="cross join (select null::varchar as finding) as f")]
-    flagged = "\nunion all\n".join(
-        f"select trace_id, anchor_span_id, answered, '{rule.name}' as finding from (\n{rule.text}\n)"
-        for rule in wanted
-    )
+    if not values.findings & set(RULES):
+        return [_WINDOW, _JUDGED.format(flags="cross join (select null::varchar as rule) as f")]
     return [
         _WINDOW,
-        f"flagged as materialized (\n{flagged}\n)",
+        f"flagged as materialized (\n{flagged(values.findings)}\n)",
         _JUDGED.format(flags="left join flagged as f using (trace_id, anchor_span_id, answered)"),
     ]

@@ -117,6 +117,21 @@ def test_top_operations_and_their_quantiles_are_answered(api: Api) -> None:
     assert 0.06 < float(quantile[()]) < 0.13
 
 
+def test_calls_are_counted_by_the_rule_that_they_break_and_by_their_chain(api: Api) -> None:
+    flagged = vector(api, "sum by (rule, severity) (increase(bindtrace_flagged_calls_total[2m]))")
+    ever = vector(api, 'sum(bindtrace_flagged_calls_total{rule="public-route"})')
+    chains = vector(api, "sum by (chain) (increase(bindtrace_chains_total[2m]))")
+    costs = vector(api, "sum(increase(bindtrace_critical_path_seconds_total[2m]))")
+
+    assert {dict(labels)["rule"]: value for labels, value in flagged.items()} == {
+        "public-route": "1",
+        "undeclared-call": "1",
+    }
+    assert ever == {(): "1"}
+    assert chains[("chain", "storefront → orders → inventory"),] == "1"
+    assert 0.1 < float(costs[()]) < 1
+
+
 def test_selectors_match_as_in_prometheus(api: Api) -> None:
     assert vector(api, 'sum(bindtrace_calls_total{caller="orders", road!="public"})') == {(): "1"}
     assert vector(api, 'sum(bindtrace_calls_total{caller=~"ord.*", nosuch=""})') == {(): "2"}
