@@ -135,7 +135,8 @@ export function bindingTable(variables) {
     return address ? [{ ...address, binding, callee: callee || undefined }] : [];
   });
   // Of two variables with one URL, the one that says its callee, else the first by name, is taken.
-  rows.sort((a, b) => b.path.length - a.path.length || Number(!a.callee) - Number(!b.callee) || (a.binding < b.binding ? -1 : 1));
+  rows.sort((a, b) => b.path.length - a.path.length || Number(!a.callee) - Number(!b.callee)
+    || (a.binding < b.binding ? -1 : 1));
   return (url) => {
     const wanted = addressOf(url);
     return wanted && rows.find((row) => row.origin === wanted.origin && `${wanted.path}/`.startsWith(`${row.path}/`));
