@@ -5,9 +5,11 @@ Source: AWS App Mesh user guide, tls and mutual-tls: off by default, and mutual 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from bindtrace.propagation.conditions import test
+from bindtrace.propagation.manifest import Manifest, Problem
 from bindtrace.propagation.matching import Matcher
 from bindtrace.propagation.platforms.nodes import Node, Reading
 from bindtrace.propagation.policies import Clause, Policy
@@ -42,6 +44,27 @@ def listeners_need(listeners: Node) -> Protection | None:
     if not asked or None in asked:
         return None
     return "mtls" if all(one == "mtls" for one in asked) else "tls"
+
+
+def unvalidated(manifests: Sequence[Manifest]) -> Iterator[Problem]:
+    """Warnings for backends without an enforced client policy whose nodes ask for TLS; of linked manifests.
+
+    TLS is negotiated then, and nobody looks at the certificate; where the listener wants the caller's, calls fail.
+    """
+    needs = {
+        (service.scope, service.service): service.protection
+        for manifest in manifests
+        for service in manifest.services
+        if service.platform == NAME
+    }
+    for grant in (grant for manifest in manifests for grant in manifest.grants if grant.platform == NAME):
+        needed = needs.get((grant.callee_scope or grant.scope, grant.callee))
+        # A gateway's routes have names, and its own policy speaks for all of them.
+        if needed and grant.protection is None and grant.binding is None:
+            calls = f"{grant.caller} calls {grant.callee}"
+            message = f"{calls} and validates no certificate: no client policy is enforced"
+            fix = "add clientPolicy.tls with enforce and validation to the backend, or to backendDefaults."
+            yield Problem(grant.file, grant.line, "UNVALIDATED_TLS", f"{message}.", fix, fatal=False)
 
 
 def accepted_callers(reading: Reading, name: str, scope: str, listeners: Node) -> None:

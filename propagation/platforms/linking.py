@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from bindtrace.propagation.errors import Refusal
-from bindtrace.propagation.manifest import Alias, Grant, Host, Manifest, plain_name
+from bindtrace.propagation.manifest import Alias, Grant, Host, Manifest, Problem, plain_name
+from bindtrace.propagation.platforms import appmesh_tls
 
 OWN: Final = "bindtrace"
 """The platform of `bindtrace.toml`, whose scope is that of the files beside it."""
 
 _SCOPED: Final = ("services", "grants", "exposures", "hosts", "defaults", "aliases")
+
+CHECKS: Final[tuple[Callable[[Sequence[Manifest]], Iterator[Problem]], ...]] = (appmesh_tls.unvalidated,)
+"""What a platform asks of all of its files together."""
 
 
 def linked(manifests: Iterable[Manifest]) -> tuple[Manifest, ...]:
@@ -22,7 +26,11 @@ def linked(manifests: Iterable[Manifest]) -> tuple[Manifest, ...]:
     """
     given = scoped(manifests)
     names = _Names(alias for manifest in given for alias in manifest.aliases)
-    return tuple(_led(manifest, names) for manifest in given) if names.any else given
+    if not names.any:
+        return given
+    led = tuple(_led(manifest, names) for manifest in given)
+    found = [problem for check in CHECKS for problem in check(led)]
+    return tuple(replace(m, problems=(*m.problems, *(p for p in found if p.file == m.file))) for m in led)
 
 
 def scoped(manifests: Iterable[Manifest]) -> tuple[Manifest, ...]:

@@ -209,6 +209,20 @@ def test_what_listeners_ask_for_is_strict_or_nothing() -> None:
     assert needs == {"checkout": "mtls", "ledger-blue": None, "ledger-green": "tls"}
 
 
+def test_a_backend_that_validates_nobodys_certificate_is_a_warning() -> None:
+    text = CRDS.replace(
+        '        certificate: { sds: { secretName: "spiffe://shop.example/checkout" } }\n        validation: { trust',
+        "        enforce: false\n        validation: { trust",
+    )
+    assert text != CRDS
+
+    (with_policy,), (without,) = linked([crds(CRDS)]), linked([crds(text)])
+
+    assert [p.code for p in with_policy.problems] == []
+    assert [(p.code, p.line, p.fatal) for p in without.problems] == [("UNVALIDATED_TLS", 20, False)]
+    assert "checkout calls ledger-green" in without.problems[0].message
+
+
 @pytest.mark.parametrize(
     ("caller_id", "verdict"),
     [("spiffe://shop.example/web", "allowed"), ("spiffe://shop.example/cron", "denied"), (None, "unknown")],
