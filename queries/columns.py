@@ -24,6 +24,9 @@ _STYLES: Final[Mapping[str, str]] = {
     "new": "cyan",
     "slower": "yellow",
     "gone": "dim",
+    "changed": "red",
+    "missing": "red",
+    "extra": "red",
     "yes": "green",
     "no": "red",
     "breaks": "red",
@@ -236,6 +239,12 @@ LAYOUTS: Final[Mapping[str, tuple[Column, ...]]] = {
         Column("WAS BY", lambda row: cells.place({"file": row.get("file_before"), "line": row.get("line_before")}),
                gives_way=5),
         _trace("EXAMPLE", "example_trace_id", 2),
+    ),
+    "audit-verify": (
+        _word("STATE", "state"),
+        _text("FILE", "file", flexible=40),
+        _text("EXPECTED", "expected", 2, flexible=16),
+        _text("FOUND", "found", 1, flexible=16),
     ),
     "policy-readiness": (
         _word("READY", "ready"),
