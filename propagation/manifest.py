@@ -57,6 +57,8 @@ class Grant:
     """A grant that is used this seldom is not unused yet."""
     traced: bool = True
     """False: no trace shows calls by it, so that it never counts as unused."""
+    ruled: bool = False
+    """A mesh's policy says so, which judges by itself; the grant only tells what that comes to by names."""
 
 
 @dataclass(frozen=True, slots=True)

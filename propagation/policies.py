@@ -92,7 +92,9 @@ class Policies:
         def place(policy: Policy) -> tuple[str, int, str]:
             return policy.platform, policy.stage, policy.action
 
-        enforced = sorted((p for p in policies if p.enforced and p.action in _STAGES), key=place)
+        enforced = tuple(sorted((p for p in policies if p.enforced and p.action in _STAGES), key=place))
+        self.enforced: tuple[Policy, ...] = enforced
+        """Those that judge, in the order that calls pass them."""
         self._definitions = {OWN_DOMAIN: IN_OWN_DOMAIN}
         for name, condition in dict.fromkeys((d.name, d.condition) for d in definitions):
             # What several files define by one name is any of it: the servers of a namespace.

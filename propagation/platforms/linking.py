@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from bindtrace.propagation.errors import Refusal
 from bindtrace.propagation.manifest import Alias, Grant, Host, Manifest, Problem, plain_name
 from bindtrace.propagation.platforms import appmesh_tls
+from bindtrace.propagation.platforms.mesh_grants import with_grants
 
 OWN: Final = "bindtrace"
 """The platform of `bindtrace.toml`, whose scope is that of the files beside it."""
@@ -24,7 +25,7 @@ def linked(manifests: Iterable[Manifest]) -> tuple[Manifest, ...]:
 
     A name that no file leads on from stays as it is. Raises Refusal where a file without a scope may be of two.
     """
-    given = scoped(manifests)
+    given = with_grants(scoped(manifests))
     names = _Names(alias for manifest in given for alias in manifest.aliases)
     if not names.any:
         return given

@@ -11,6 +11,7 @@ with policed as (
     select j.period, j.deployment, m.scope, unnest([m.caller, m.callee])
     from grant_revisions as m
     join judged_by as j using (revision)
+    where not m.ruled
 ),
 otherwise as (
     -- what a platform does with the calls that no grant speaks of

@@ -21,6 +21,8 @@ from pairs as p
 join judged_by as j on j.period = p.period and j.deployment = p.policy_deployment
 join grant_revisions as g
     on g.revision = j.revision
+    -- a policy of a mesh rules by itself
+    and not g.ruled
     and g.action = 'allow'
     and g.callee in (p.callee_service, '*')
     and g.caller in (p.caller, '*')

@@ -18,5 +18,6 @@ create table if not exists grant_revisions (
     paths varchar[] not null,  -- regular expressions over the whole path; []: any
     protection varchar,  -- the least that it must be protected by: tls, mtls
     used_within_days uinteger,
-    traced boolean not null  -- false: no trace shows its calls
+    traced boolean not null,  -- false: no trace shows its calls
+    ruled boolean not null  -- a policy of a mesh says so, and judges by itself
 );

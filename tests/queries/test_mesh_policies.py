@@ -12,7 +12,9 @@ from support import fixture
 
 from bindtrace.propagation.platforms import read_manifests
 from bindtrace.queries.analyse import analyse
+from bindtrace.queries.catalog import run_report
 from bindtrace.queries.policy import install_policy
+from bindtrace.queries.query import Query
 
 Con = duckdb.DuckDBPyConnection
 
@@ -88,6 +90,33 @@ def test_every_edge_of_the_istio_trace_is_allowed_or_denied_by_the_line_that_say
     assert found[PRODUCT, REVIEWS] == ("allowed", "declared", "policies.yaml", 14)
     assert found[REVIEWS, RATINGS] == ("allowed", "declared", "policies.yaml", 19)
     assert found[PRODUCT, DETAILS] == ("denied", "undeclared", "policies.yaml", 1)
+
+
+def test_what_policies_come_to_by_names_is_told_as_grants_with_their_use(con: Con, tmp_path: Path) -> None:
+    policies = (
+        allow("reviews", f"{account('productpage')}, to: [{{operation: {{methods: [GET]}}}}]")
+        + allow("ratings", f"{account('reviews')}")
+        + allow("details", "")
+    )
+    judged(con, tmp_path, KIALI, workloads_yaml=WORKLOADS, policies_yaml=policies)
+
+    rows = run_report(con, "grants", Query())
+
+    assert [(row["caller"], row["callee"], row["platform"], row["line"], row["calls"]) for row in rows] == [
+        (PRODUCT, REVIEWS, "istio", 4, 1),
+        (REVIEWS, RATINGS, "istio", 9, 1),
+        ("*", DETAILS, "istio", 14, 0),
+    ]
+
+
+def test_a_grant_by_a_policy_makes_no_policy_for_its_caller(con: Con, tmp_path: Path) -> None:
+    """productpage may call reviews; whom else it may call, nothing says."""
+    policies = allow("reviews", account("productpage"))
+
+    found = judged(con, tmp_path, KIALI, workloads_yaml=WORKLOADS, policies_yaml=policies)
+
+    assert found[PRODUCT, REVIEWS][0] == "allowed"
+    assert found[PRODUCT, DETAILS][:2] == ("unknown", "no_manifest")
 
 
 def test_a_denial_names_its_rule(con: Con, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ AT = ("app.toml", 7)
 GRANT = Grant(
     "p", "shop", "production", "a", "b", "B", *AT, action="deny", kind="message", road="public",
     callee_scope="other", entrypoint="Api", methods=("GET", "PUT"), paths=("^/x$",),
-    protection="mtls", used_within_days=90, traced=False,
+    protection="mtls", used_within_days=90, traced=False, ruled=True,
 )  # fmt: skip
 SERVICE = DeclaredService(
     "p", "shop", "b", "internal", *AT, environment="production", sensitive=True, protection="tls", outside=True,
@@ -47,7 +47,7 @@ def test_every_part_of_a_manifest_is_stored_with_its_revision_and_place(
 
     assert rows("grants") == [
         ("rev", "p", "shop", "production", "a", "b", "B", *AT, "deny", "message", "public", "other", "Api",
-         ["GET", "PUT"], ["^/x$"], "mtls", 90, False)
+         ["GET", "PUT"], ["^/x$"], "mtls", 90, False, True)
     ]  # fmt: skip
     assert rows("services") == [
         ("rev", "p", "shop", "b", "internal", *AT, "production", True, "tls", True, True, ["c"], ["preview"], ["a"])

@@ -174,4 +174,4 @@ def test_policies_are_the_same_when_read_back() -> None:
 
     again = policies_from(stored)
     assert again.asks == {"method", "path", "callee_name"}
-    assert [p for stage in again._stages for p in stage] == list(manifest.policies)
+    assert again.enforced == manifest.policies
