@@ -256,6 +256,8 @@ class _Reading:
             self.expose(worker, line, host, kind, str(pattern), route.pattern)
             # A part of a host leads here, the rest elsewhere: the host alone names nobody. And of several
             # environments that inherit one host, it is that of none but the first.
+            if host is None:
+                continue
             if worker.environment is None or worker.source("routes") is worker.own or "route" in worker.own:
                 self.hosts.append(self.host(worker, host, worker.name if route.whole else None, line))
 
@@ -263,12 +265,12 @@ class _Reading:
         self,
         worker: _Worker,
         line: int,
-        host: str,
+        host: str | None,
         kind: ExposureKind,
         source: str | None = None,
         pattern: str = "^/.*$",
     ) -> None:
-        at = (NAME, self.scope, worker.name, source or host, pattern, self.file, line)
+        at = (NAME, self.scope, worker.name, source or host or "*", pattern, self.file, line)
         self.exposures.append(Exposure(*at, kind=kind, host=host, environment=worker.environment))
 
     def host(self, worker: _Worker, host: str, service: str | None, line: int) -> Host:

@@ -138,9 +138,9 @@ def misspelt(table: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 class Route(NamedTuple):
-    """`hosts` as in manifest.Host; `whole`: every path of them leads to the Worker."""
+    """`hosts` as in manifest.Host, None for any; `whole`: every path of them leads to the Worker."""
 
-    hosts: tuple[str, ...]
+    hosts: tuple[str | None, ...]
     pattern: str
     whole: bool
 
@@ -155,16 +155,20 @@ def route_of(written: str, *, custom_domain: bool) -> Route | None:
     host, slash, path = text.partition("/")
     host = host.lower()
     bare = host.removeprefix("*").removeprefix(".")
-    if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)*(:[0-9]{1,5})?", bare) or (
+    if host == "*" and not custom_domain:
+        # Every host of the zone: those of its owner's customers.
+        return Route((None,), _whole_path(path), path == "*")
+    if not re.fullmatch(r"[\w-]+(\.[\w-]+)*(:[0-9]{1,5})?", bare) or (
         custom_domain and (slash or host != bare)
     ):
         return None
-    if host == bare:
-        hosts: tuple[str, ...] = (bare,)
-    else:
-        # `*example.com` is the domain too, `*.example.com` only what is below it.
-        hosts = (f"*.{bare}",) if host.startswith("*.") else (bare, f"*.{bare}")
+    # `*example.com` is the domain too, `*.example.com` only what is below it.
+    itself = () if host.startswith("*.") else (bare,)
+    below = () if host == bare else (f"*.{bare}",)
     if custom_domain:
-        return Route(hosts, "^/.*$", True)
-    regex = "^/" + ".*".join(re.escape(part) for part in path.split("*")) + "$"
-    return Route(hosts, regex, path == "*")
+        return Route((bare,), "^/.*$", True)
+    return Route((*itself, *below), _whole_path(path), path == "*")
+
+
+def _whole_path(path: str) -> str:
+    return "^/" + ".*".join(re.escape(part) for part in path.split("*")) + "$"

@@ -232,10 +232,12 @@ def test_service_environments_share_one_worker_and_their_grants_say_which() -> N
         ("*.example.com/*.png", False, ["*.example.com"], ["/x/y.png"], ["/x.jpg"]),
         ("example.com", False, ["example.com"], ["/"], ["/x"]),
         ("shop.example.com", True, ["shop.example.com"], ["/", "/x"], []),
+        ("*/*", False, [None], ["/", "/x"], []),
+        ("b\u00fccher.example/*", False, ["b\u00fccher.example"], ["/"], []),
     ],
 )
 def test_a_route_is_hosts_and_a_pattern_of_whole_paths(
-    written: str, custom: bool, hosts: list[str], met: list[str], not_met: list[str]
+    written: str, custom: bool, hosts: list[str | None], met: list[str], not_met: list[str]
 ) -> None:
     manifest = worker(route={"pattern": written, "custom_domain": custom})
 
