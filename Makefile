@@ -15,6 +15,7 @@ help:
 	@echo 'make campaign  the long tests: kills, faults, floods'
 	@echo 'make mutation  deletes the check behind each deny reason in turn; a test must fail each time'
 	@echo 'make bench     speed and memory, as ratios against a baseline of the same run'
+	@echo 'make rules     the table of rules in the README, from their headers'
 	@echo 'make peers     programs of others that some tests and benchmarks talk to, into a cache folder'
 
 $(READY): pyproject.toml constraints.txt
@@ -58,6 +59,9 @@ mutation: $(READY)
 
 bench: $(READY)
 	@$(BIN)/python tests/bench $(ARGS)
+
+rules: $(READY)
+	@PYTHONPATH=tests $(BIN)/python tests/rule_table.py
 
 peers: $(READY)
 	@$(BIN)/python -P tests/interop/peers.py $(ARGS)

@@ -1,14 +1,16 @@
 """Rules and the findings they raise: each rule is one SQL file, this wraps it and words the result.
 
-A rule selects `trace_id, anchor_span_id, answered, severity, file, line, evidence` from `hops`; a static rule, which
-reads only what was declared, selects `caller, callee, severity, file, line, evidence`. `severity` null means that of
-the header; `evidence` is a JSON object whose keys the header's `message`, `fix` and `check` may name.
+A rule selects `trace_id, anchor_span_id, answered, severity, file, line, evidence` from `hops`. Of the kind `subjects`
+it selects the subject itself, `caller, callee, severity, file, line, evidence`, and what else it knows of the columns
+of views/subject_findings.sql; of the kind `static` the same from what was declared alone. `severity` null means that
+of the header; `evidence` is a JSON object whose keys the header's `message`, `fix` and `check` may name.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -25,7 +27,9 @@ FINDING_KEYS: Final = (
     "id", "rule", "severity", "grade", "confidence", "scope", "caller", "caller_env", "callee", "callee_env",
     "count", "first_seen", "last_seen", "example", "message", "fix", "source", "silenced_until",
 )  # fmt: skip
-_REQUIRED: Final = (
+KINDS: Final = ("hops", "subjects", "static")
+_STATUS: Final = re.compile(r"(preview|stable), since \d+\.\d+")
+REQUIRED: Final = (
     "severity",
     "category",
     "status",
@@ -48,7 +52,8 @@ class Rule:
     severity: str
     category: str
     status: str
-    static: bool
+    kind: str
+    quiet_s: int
     reads: tuple[str, ...]
     parameters: tuple[str, ...]
     message: str
@@ -58,6 +63,11 @@ class Rule:
     may_be_wrong_when: str
     source: str
     text: str
+
+    @property
+    def of_hops(self) -> bool:
+        """Whether it names hops, and not subjects."""
+        return self.kind == "hops"
 
     def row(self) -> dict[str, Any]:
         """The rule as the report `rules` shows it."""
@@ -72,11 +82,18 @@ class Rule:
         }
 
 
-def _rule(file: sql_files.SqlFile) -> Rule:
-    if missing := [key for key in _REQUIRED if key not in file.header]:
+def rule_of(file: sql_files.SqlFile) -> Rule:
+    """The rule that a file of `findings/` is. Raises `ValueError` where its header lacks a line, or says what is not known."""
+    if missing := [key for key in REQUIRED if key not in file.header]:
         raise ValueError(f"{file.name}.sql lacks {', '.join(missing)} in its header")
     if file.header["severity"] not in SEVERITIES:
         raise ValueError(f"{file.name}.sql: severity {file.header['severity']!r} is not one of {SEVERITIES}")
+    if (kind := file.header.get("kind", "hops")) not in KINDS:
+        raise ValueError(f"{file.name}.sql: kind {kind!r} is not one of {KINDS}")
+    if not _STATUS.fullmatch(file.header["status"]):
+        raise ValueError(
+            f"{file.name}.sql: status {file.header['status']!r} is not `preview|stable, since X.Y`"
+        )
     listed = {key: _list(file.header.get(key, "")) for key in ("reads", "parameters")}
     return Rule(
         name=file.name,
@@ -84,7 +101,8 @@ def _rule(file: sql_files.SqlFile) -> Rule:
         severity=file.header["severity"],
         category=file.header["category"],
         status=file.header["status"],
-        static=file.header.get("kind") == "static",
+        kind=kind,
+        quiet_s=int(file.header.get("quiet", "0 s").removesuffix(" s")),
         reads=listed["reads"],
         parameters=listed["parameters"],
         message=file.header["message"],
@@ -101,7 +119,7 @@ def _list(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-RULES: Final[Mapping[str, Rule]] = {name: _rule(file) for name, file in sql_files.folder("findings").items()}
+RULES: Final[Mapping[str, Rule]] = {name: rule_of(file) for name, file in sql_files.folder("findings").items()}
 
 
 def findings(
@@ -114,7 +132,7 @@ def findings(
     found = [
         _worded(rule, raised)
         for rule in RULES.values()
-        if rule.static or not static_only
+        if rule.kind == "static" or not static_only
         for raised in _raised(con, rule, query)
     ]
     return sorted(
@@ -137,7 +155,7 @@ def flagged(names: Iterable[str]) -> str:
         f"select trace_id, anchor_span_id, answered, '{rule.name}' as rule, "
         f"coalesce(severity::varchar, '{rule.severity}') as severity\nfrom (\n{rule.text}\n)"
         for rule in RULES.values()
-        if rule.name in set(names) and not rule.static
+        if rule.name in set(names) and rule.of_hops
     ]
     nothing = "select null::uuid, null::ubigint, null::boolean, null::varchar, null::varchar where false"
     return "\nunion all\n".join(parts) or nothing
@@ -157,14 +175,16 @@ def explanation(finding: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _raised(con: duckdb.DuckDBPyConnection, rule: Rule, query: Query) -> list[dict[str, Any]]:
-    wrapper = sql_files.folder("views")["static_findings" if rule.static else "findings"]
-    values: dict[str, Any] = {"rule": rule.name, "severity": rule.severity, "now": now_unix_nano()}
-    if not rule.static:
-        values |= {
-            "since": query.since_unix_nano,
-            "until": query.until_unix_nano,
-            "environment": query.environment,
-        }
+    wrapper = sql_files.folder("views")["findings" if rule.of_hops else "subject_findings"]
+    values: dict[str, Any] = {
+        "rule": rule.name,
+        "severity": rule.severity,
+        "now": now_unix_nano(),
+        "quiet": rule.quiet_s * 10**9,
+        "since": query.since_unix_nano,
+        "until": query.until_unix_nano,
+        "environment": query.environment,
+    }
     # The wrapper's own `from rule` is a name that this rule's text is put behind; both paste into DuckDB alone.
     text = wrapper.text.replace("from rule_rows", f"from (\n{rule.text}\n) as rule_rows")
     cursor = con.execute(text, values)
@@ -183,7 +203,7 @@ def _worded(rule: Rule, raised: dict[str, Any]) -> dict[str, Any]:
         rule.name,
         *(raised[key] or "" for key in ("scope", "caller", "caller_env", "callee", "callee_env")),
     ]
-    if rule.static:
+    if rule.kind == "static":
         subject.append(f"{raised['file']}:{raised['line']}")
     example = raised["trace_id"] and {"trace_id": raised["trace_id"], "span_ids": raised["span_ids"]}
     return {

@@ -13,7 +13,7 @@ from importlib.resources import files
 KEYS = frozenset(
     {
         "severity", "category", "status", "reads", "why", "message", "fix", "check", "may be wrong when",
-        "source", "parameters", "columns", "kind", "run by",
+        "source", "parameters", "columns", "kind", "run by", "quiet",
     }
 )  # fmt: skip
 

@@ -7,7 +7,7 @@
 -- why: a service that is internal by its manifest has nothing in front of it that was reviewed for the internet.
 -- fix: remove the route {path} to {callee}{where_}, or declare it as a public rewrite.
 -- check: bindtrace hops --callee {callee} --road public --verdict denied --since 10m
--- may be wrong when: the rewrite is declared in a manifest that was not given.
+-- may be wrong when: the rewrite is declared in a manifest that was not given, or a load balancer checks health from outside (declare it as a probe).
 -- source: contract.md, public-entry: needs positive evidence of an edge; a missing parent alone never fires
 select
     h.trace_id,
@@ -27,4 +27,9 @@ left join (
     from services
     group by service
 ) as s on s.service = h.callee
-where h.caller is null and h.road = 'public' and h.verdict = 'denied' and h.reason = 'undeclared'
+where
+    (h.caller is null or list_contains(h.marks, 'caller-outside'))
+    and h.road = 'public'
+    and h.verdict = 'denied'
+    and h.reason = 'undeclared'
+    and not list_contains(h.marks, 'probe')

@@ -3,11 +3,11 @@
 -- category: authorization
 -- status: stable, since 0.1
 -- reads: hops, services
--- message: {caller} called {callee} at {host}, and no manifest declares that {caller} may.
+-- message: {caller} called {callee} at {host}, and {said}.
 -- why: a call that nobody declared is reach that nobody reviewed; the next change of the callee will not know of it.
--- fix: declare a binding to {callee} under {caller} in {manifest}, or remove the call to {host}.
+-- fix: declare {what} to {callee} under {caller} in {manifest}, or remove the call to {host}.
 -- check: bindtrace hops --caller {caller} --callee {callee} --verdict denied --since 10m
--- may be wrong when: the call is a health check or a log shipper, or the manifest that declares it was not given.
+-- may be wrong when: the call is a health check or a log shipper (declare it as a probe), or the manifest that declares it was not given.
 -- source: findings.md F02
 with denied as (
     select
@@ -16,10 +16,18 @@ with denied as (
         max(start_time_unix_nano) over (partition by caller, callee)
         - min(start_time_unix_nano) over (partition by caller, callee) as lasting
     from hops as h
-    where h.verdict = 'denied' and h.reason = 'undeclared' and h.caller is not null
+    where
+        h.verdict = 'denied'
+        and h.reason in ('undeclared', 'forbidden', 'route_not_allowed')
+        and h.caller is not null
+        and not list_has_any(h.marks, ['caller-outside', 'probe'])
 ),
 declared as (
-    select service, arg_min(file, platform = 'bindtrace') as file, arg_min(line, platform = 'bindtrace') as line
+    select
+        service,
+        arg_min(file, platform = 'bindtrace') as file,
+        arg_min(line, platform = 'bindtrace') as line,
+        bool_or(sensitive) as sensitive
     from services
     group by service
 )
@@ -27,11 +35,24 @@ select
     d.trace_id,
     d.anchor_span_id,
     d.answered,
-    null as severity,
-    s.file,
-    s.line,
-    json_object('host', coalesce(d.server_host, d.callee), 'manifest', coalesce(s.file, 'its manifest')) as evidence
+    case when callee.sensitive then 'high' end as severity,
+    coalesce(d.grant_file, s.file) as file,
+    coalesce(d.grant_line, s.line) as line,
+    json_object(
+        'host', coalesce(d.server_host, d.callee),
+        'manifest', coalesce(d.grant_file, s.file, 'its manifest'),
+        'what', case
+            when d.reason = 'route_not_allowed' then coalesce(d.http_method || ' ', '') || coalesce(d.url_path, '/')
+            else 'a binding'
+        end,
+        'said', case d.reason
+            when 'forbidden' then 'a policy forbids it'
+            when 'route_not_allowed' then 'no grant is for ' || coalesce(d.http_method || ' ', '') || coalesce(d.url_path, '/')
+            else 'no manifest declares that ' || d.caller || ' may'
+        end
+    ) as evidence
 from denied as d
 left join declared as s on s.service = d.caller
+left join declared as callee on callee.service = d.callee
 -- what is only inferred must have lasted: 20 traces over 2 days
 where d.grade <> 'inferred' or (d.traces >= 20 and d.lasting >= 172800e9)

@@ -2,6 +2,7 @@
 -- severity: low
 -- category: inventory
 -- status: stable, since 0.1
+-- quiet: 30 s
 -- reads: hops
 -- message: {caller} called the internal host {host}, and nothing says whose it is.
 -- why: a service outside every manifest is a service whose callers nobody controls.

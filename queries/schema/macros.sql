@@ -22,3 +22,10 @@ create or replace macro host_matches(host, written) as
     or (written like '*%' and ends_with(split_part(host, ':', 1), substr(written, 2)));
 -- Two names of one caller, neither of which may speak for the other.
 create or replace macro differ(one, other, delegate) as coalesce(one <> other and delegate is null, false);
+-- OpenTelemetry's `ot=th:` names the share of traces that is dropped, in 56 bits of which trailing zeros are left out.
+create or replace macro sampling_share(trace_state) as
+    case
+        when trace_state like '%th:%'
+        then 1 - ('0x' || rpad(regexp_extract(trace_state, 'ot=[^,]*th:([0-9a-f]{1,14})', 1), 14, '0'))::ubigint / 72057594037927936
+    end;
+create or replace macro host_is_address(host) as coalesce(regexp_full_match(host, '\[?[0-9a-f.:]*[.:][0-9a-f.:]*\]?(:[0-9]+)?'), false);

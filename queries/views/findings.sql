@@ -1,24 +1,35 @@
 -- Findings: what one rule found among the hops of the window, one row per subject.
--- parameters: rule, severity, since, until, environment, now
+-- parameters: rule, severity, since, until, environment, now, quiet
 -- reads: hops, exceptions
 -- why: rules say which hops are at fault; subject, counts, example and exceptions are the same for all of them.
--- The rule reads `hops` as this window of them.
-with hops as (
+-- The rule reads `hops` as this window of them. One that concludes from what is not there waits until late spans of a call
+-- would have come.
+with hops as not materialized (
     select * from bindtrace.main.hops
     where
         start_time_unix_nano >= $since
         and start_time_unix_nano < $until
         and in_environment($environment, caller_env, callee_env)
+        and ($quiet = 0 or start_time_unix_nano + greatest(duration_nano, chain_duration_nano) + $quiet <= $now)
 ),
 found as (
     select
-        h.*,
+        h.scope,
+        h.caller,
+        h.caller_env,
+        h.callee,
+        h.callee_env,
+        h.grade,
+        h.confidence,
+        h.start_time_unix_nano,
+        h.trace_id,
+        h.evidence,
         coalesce(rule_rows.severity::varchar, $severity) as severity,
         rule_rows.file,
         rule_rows.line,
         rule_rows.evidence as shown
     from rule_rows
-    join hops as h using (trace_id, anchor_span_id, answered)
+    join bindtrace.main.hops as h using (trace_id, anchor_span_id, answered)
 ),
 subjects as (
     select

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 import pytest
+from click.testing import CliRunner
+from rule_table import README, written
 
 from bindtrace.propagation import vocabulary
-from bindtrace.queries import sql_files
+from bindtrace.queries import commands, sql_files
 from bindtrace.queries.catalog import REPORTS, RULES, run_report
 from bindtrace.queries.query import Query
+from bindtrace.queries.rules import REQUIRED, rule_of
 
 RULE_TESTS = Path(__file__).parent / "rules"
 
@@ -66,7 +71,7 @@ def test_resource_columns_are_the_concepts_of_the_vocabulary(con: duckdb.DuckDBP
     ]
 
 
-def test_every_rule_has_a_test_file_that_flags_and_passes_and_every_test_file_a_rule() -> None:
+def test_every_rule_has_a_test_file_with_flags_passes_and_traps_and_every_test_file_a_rule() -> None:
     files = {
         path.stem.removeprefix("test_").replace("_", "-"): path.read_text()
         for path in RULE_TESTS.glob("test_*.py")
@@ -74,8 +79,46 @@ def test_every_rule_has_a_test_file_that_flags_and_passes_and_every_test_file_a_
 
     assert set(files) == set(RULES)
     for rule, text in files.items():
-        assert re.search(r"def test_flags_", text), rule
-        assert re.search(r"def test_passes_", text), rule
+        for kind in ("flags", "passes", "trap"):
+            assert re.search(rf"def test_{kind}_", text), (rule, kind)
+
+
+@pytest.mark.parametrize("missing", [key for key in REQUIRED if key != "reads"])
+def test_a_rule_without_a_header_line_is_refused(missing: str) -> None:
+    file = sql_files.folder("findings")["public-route"]
+    header = {key: value for key, value in file.header.items() if key != missing}
+
+    with pytest.raises(ValueError, match=f"public-route.sql lacks {missing}"):
+        rule_of(replace(file, header=header))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("severity", "awful"), ("status", "beta"), ("kind", "odd"), ("quiet", "soon")]
+)
+def test_a_rule_with_a_header_line_that_says_nothing_known_is_refused(key: str, value: str) -> None:
+    file = sql_files.folder("findings")["public-route"]
+
+    with pytest.raises(ValueError):
+        rule_of(replace(file, header=file.header | {key: value}))
+
+
+def test_every_rule_is_shown_and_explained() -> None:
+    shown = json.loads(CliRunner().invoke(commands.rules, ["-f", "json"]).stdout)
+
+    assert {row["rule"] for row in shown} == {
+        path.stem for path in (Path(sql_files.__file__).parent / "findings").glob("*.sql")
+    }
+
+
+def test_the_readmes_table_of_rules_is_that_of_the_headers() -> None:
+    assert README.read_text() == written(README.read_text()), "write it anew: make rules"
+
+
+def test_the_names_that_a_rules_texts_use_are_in_its_evidence() -> None:
+    for rule in RULES.values():
+        texts = " ".join((rule.message, rule.fix))
+        used = set(re.findall(r"{(\w+)}", texts)) - {"caller", "callee", "count"}
+        assert used <= set(re.findall(r"'(\w+)',", rule.text)), rule.name
 
 
 def test_sql_never_asks_for_the_time() -> None:

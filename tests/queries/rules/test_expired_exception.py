@@ -51,3 +51,9 @@ def test_an_exception_silences_what_it_names_and_only_until_it_ends(
     (row,) = found(con, "undeclared-call", span("storefront", CLIENT, 1), span("ledger-api", SERVER, 2, 1))
 
     assert (row["silenced_until"] is not None) is silenced
+
+
+def test_trap_an_exception_that_ends_within_the_hour_holds(con: duckdb.DuckDBPyConnection) -> None:
+    _accept(con, now_unix_nano() + HOUR // 60)
+
+    assert not found(con, "expired-exception")
