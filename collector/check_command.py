@@ -21,7 +21,7 @@ from bindtrace.queries.explain import explain
 from bindtrace.queries.options import FINDING_FORMATS, data_options
 from bindtrace.queries.policy import install_policy
 from bindtrace.queries.query import Query
-from bindtrace.queries.rules import FINDING_KEYS, findings
+from bindtrace.queries.rules import FINDING_KEYS, RULES, findings
 from bindtrace.queries.sarif import sarif_text
 from bindtrace.queries.source import open_source
 
@@ -42,6 +42,7 @@ Finding = dict[str, Any]
     "--min-grade", type=click.Choice(GRADES), default="claimed", show_default=True,
     help="Fail only on findings as sure as this, or surer.",
 )  # fmt: skip
+@click.option("--preview", is_flag=True, help="Let rules in preview fail as well; they are shown either way.")
 @click.option(
     "--no-traffic", is_flag=True, help="Judge the manifests alone: what they declare, not what ran."
 )
@@ -57,6 +58,7 @@ def check(
     manifests: Sequence[Path],
     fail_on: str,
     min_grade: str,
+    preview: bool,
     no_traffic: bool,
     form: str,
     db: Path | None,
@@ -76,7 +78,7 @@ def check(
         found = _recorded(files, manifests)
     else:
         found, option = _stored(manifests, db, url)
-    failing = [finding for finding in found if _fails(finding, fail_on, min_grade)]
+    failing = [finding for finding in found if _fails(finding, fail_on, min_grade, preview)]
     if form == "table" and found:
         render.show(explain(found, option), prose=True)
     elif form == "sarif":
@@ -132,8 +134,11 @@ def _stored(manifests: Sequence[Path], db: Path | None, url: str | None) -> tupl
         source.close()
 
 
-def _fails(finding: Finding, fail_on: str, min_grade: str) -> bool:
-    """A grade or severity that only a newer collector knows fails: better once too often."""
+def _fails(finding: Finding, fail_on: str, min_grade: str, preview: bool) -> bool:
+    """A grade, severity or rule that only a newer collector knows fails: better once too often."""
+    rule = RULES.get(finding["rule"])
+    if rule is not None and rule.status.startswith("preview") and not preview:
+        return False
     mild = finding["severity"] in SEVERITIES[SEVERITIES.index(fail_on) + 1 :]
     unsure = finding["grade"] in GRADES[GRADES.index(min_grade) + 1 :]
     return not (mild or unsure or finding.get("silenced_until") is not None)

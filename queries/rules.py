@@ -83,7 +83,7 @@ class Rule:
 
 
 def rule_of(file: sql_files.SqlFile) -> Rule:
-    """The rule that a file of `findings/` is. Raises `ValueError` where its header lacks a line, or says what is not known."""
+    """The rule that a file of `findings/` is. Raises `ValueError` where its header lacks a line or is odd."""
     if missing := [key for key in REQUIRED if key not in file.header]:
         raise ValueError(f"{file.name}.sql lacks {', '.join(missing)} in its header")
     if file.header["severity"] not in SEVERITIES:
@@ -119,7 +119,9 @@ def _list(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-RULES: Final[Mapping[str, Rule]] = {name: rule_of(file) for name, file in sql_files.folder("findings").items()}
+RULES: Final[Mapping[str, Rule]] = {
+    name: rule_of(file) for name, file in sql_files.folder("findings").items()
+}
 
 
 def findings(

@@ -100,6 +100,16 @@ def test_the_bar_decides_what_fails(undeclared: Path, manifest: Path) -> None:
     assert "0 of 1 findings are critical or worse and claimed or surer: passed" in severe.stderr
 
 
+def test_a_rule_in_preview_is_shown_and_fails_only_where_asked_to(declared: Path, manifest: Path) -> None:
+    manifest.write_text(MANIFEST.replace("[services.web]", 'only_through = ["checkout"]\n[services.web]'))
+
+    shown = run(declared, "--manifest", manifest, "-f", "json")
+    asked = run(declared, "--manifest", manifest, "--preview", "-f", "json")
+
+    assert ("entry-rule", "web", "ledger") in rules(shown)
+    assert (shown.exit_code, asked.exit_code) == (0, 1)
+
+
 def test_an_exception_silences_and_passes(undeclared: Path, manifest: Path) -> None:
     manifest.write_text(
         MANIFEST + '[[exceptions]]\nrule = "undeclared-call"\nreason = "moves soon"\nuntil = 2200-01-01\n'

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import replace
 
 import duckdb
-from drawing import CLIENT, SERVER, S, span
+from drawing import CLIENT, SERVER, S, span, trace_id
 from judging import found
 from shop_policy import EDGE, INVENTORY, settings, vercel
 
@@ -15,10 +16,10 @@ from bindtrace.queries.policy import install_policy
 RULE = "re-entry"
 
 
-def _round(callee: str = "inventory") -> tuple[S, ...]:
+def _round(callee: str = "storefront") -> tuple[S, ...]:
     return (
-        span("storefront", SERVER, 1),
-        span("storefront", CLIENT, 2, 1),
+        span(callee, SERVER, 1),
+        span(callee, CLIENT, 2, 1),
         span("orders", SERVER, 3, 2),
         span("orders", CLIENT, 4, 3, server_host=EDGE),
         span("edge", SERVER, 5, 4),
@@ -27,13 +28,46 @@ def _round(callee: str = "inventory") -> tuple[S, ...]:
     )
 
 
-def test_flags_a_chain_that_left_by_the_edge_and_came_back(shop: duckdb.DuckDBPyConnection) -> None:
+def test_flags_a_chain_that_came_back_to_a_service_that_it_had_passed(
+    shop: duckdb.DuckDBPyConnection,
+) -> None:
     (row,) = found(shop, RULE, *_round())
 
     assert (row["caller"], row["callee"], row["severity"], row["confidence"]) == (
-        "orders", "inventory", "low", "confirmed",
+        "orders", "storefront", "low", "confirmed",
     )  # fmt: skip
-    assert "storefront → orders → inventory left at orders by the public edge edge" in row["message"]
+    assert "storefront → orders → storefront left at orders by the public edge edge" in row["message"]
+
+
+def test_flags_a_chain_that_came_back_as_a_trace_of_its_own(shop: duckdb.DuckDBPyConnection) -> None:
+    shop.execute("insert into trace_links values (?, ?, 1)", [uuid.UUID(int=1), uuid.UUID(int=2)])
+    claims = {"claimed_chain": trace_id(1), "claimed_hop": 2}
+
+    (row,) = found(
+        shop,
+        RULE,
+        span("storefront", SERVER, 1),
+        span("storefront", CLIENT, 2, 1),
+        span("orders", SERVER, 3, 2),
+        span("orders", CLIENT, 4, 3, server_host=EDGE, **claims),
+        span("edge", SERVER, 5, trace=2),
+        span("edge", CLIENT, 6, 5, trace=2),
+        span("inventory", SERVER, 7, 6, trace=2, claimed_caller="orders", **claims),
+    )
+
+    assert (row["callee"], row["severity"]) == ("inventory", "low")
+    assert "as a trace of its own" in row["message"]
+
+
+def test_passes_a_call_by_the_edge_that_goes_on(shop: duckdb.DuckDBPyConnection) -> None:
+    assert not found(
+        shop,
+        RULE,
+        span("orders", CLIENT, 4, server_host=EDGE),
+        span("edge", SERVER, 5, 4),
+        span("edge", CLIENT, 6, 5),
+        span("inventory", SERVER, 7, 6),
+    )
 
 
 def test_passes_a_chain_that_stays_inside(shop: duckdb.DuckDBPyConnection) -> None:
