@@ -22,7 +22,8 @@ from bindtrace.collector.otlp.json import to_protobuf
 from bindtrace.collector.otlp.limits import MAX_SPANS, too_many
 from bindtrace.collector.otlp.mend import mended
 from bindtrace.collector.otlp.prescan import FREE_BYTES, json_fault, protobuf_fault
-from bindtrace.collector.otlp.quirks import BAD_UTF8, Quirks, adopt_library_spans
+from bindtrace.collector.otlp.quirks import BAD_UTF8, LONG_VALUE, Quirks, adopt_library_spans
+from bindtrace.collector.otlp.shorten import MAX_VALUE_BYTES, shorten
 from bindtrace.collector.otlp.undecodable import Undecodable
 from bindtrace.collector.redact.walk import Redactor, current_redactor
 
@@ -112,8 +113,12 @@ def admit_message(
     if body is None or rejected:
         body = request.SerializeToString()
     redacted = (redactor or current_redactor()).apply(request, body)
-    if redacted:
+    long = shorten(request) if len(body) > MAX_VALUE_BYTES else 0
+    if redacted or long:
         body = request.SerializeToString()
+    if long:
+        quirks = Counter(quirks or {})
+        quirks[LONG_VALUE] += long
     service, sdk, version = _sender(request)
     return Admitted(
         body, kept, rejected, _message(reasons), f"{service}/{sdk}", version, reasons, quirks or {}, redacted
