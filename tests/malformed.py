@@ -48,8 +48,9 @@ def bodies(seed: int) -> Iterator[tuple[Encoding, bytes]]:
     whole = [request.SerializeToString() for request in requests]
     texts = [json_format.MessageToJson(request, indent=None).encode() for request in requests]
     while True:
-        for at in range(max(map(len, whole))):
-            body = dice.choice(whole)
+        cuts = [(body, at) for body in whole for at in range(len(body))]
+        dice.shuffle(cuts)  # so that a short run sees all of them somewhere
+        for body, at in cuts:
             yield "protobuf", body[:at]
             yield "protobuf", _mutated(dice, body)
             yield "json", _mutated_json(dice, dice.choice(texts))

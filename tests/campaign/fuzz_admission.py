@@ -14,8 +14,8 @@ import atheris
 from google.protobuf import json_format
 
 with atheris.instrument_imports(include=["bindtrace.collector.otlp", "bindtrace.collector.redact"]):
+    from bindtrace.collector.otlp import columnar, rows
     from bindtrace.collector.otlp.admit import Admitted, admit
-    from bindtrace.collector.otlp.rows import to_tables
     from bindtrace.collector.redact.walk import use_salt
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -29,9 +29,10 @@ def one(data: bytes) -> None:
     admitted = admit(data[1:], encoding)
     judge(admitted)
     if isinstance(admitted, Admitted) and admitted.spans:
-        tables = to_tables([as_journaled(admitted)], 1)
-        assert tables.refused == ()
-        assert tables.spans.num_rows == admitted.spans
+        for route in (rows, columnar):
+            tables = route.to_tables([as_journaled(admitted)], 1)
+            assert tables.refused == ()
+            assert tables.spans.num_rows == admitted.spans
 
 
 def seed_corpus(folder: Path) -> None:
@@ -57,6 +58,7 @@ def main() -> None:
     corpus = Path(sys.argv[2]) if len(sys.argv) > 2 else Path("corpus")
     seed_corpus(corpus)
     use_salt(bytes(16))
+    columnar.LOOP_SPANS = -1  # small requests go through the columns, too
     options = [
         f"-max_total_time={seconds}",
         "-timeout=5",

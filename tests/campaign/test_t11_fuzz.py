@@ -16,7 +16,8 @@ SECONDS = int(os.environ.get("FUZZ_SECONDS") or quantity(small=30, full=600))
 
 @pytest.mark.timeout(SECONDS + 120)
 @pytest.mark.skipif(
-    importlib.util.find_spec("atheris") is None, reason="atheris is not installed: pip install atheris"
+    importlib.util.find_spec("atheris") is None,
+    reason="atheris is not installed: pip install -c constraints.txt -e .[fuzz]",
 )
 def test_admission_and_decode_survive_the_fuzz(tmp_path: Path) -> None:
     script = Path(__file__).with_name("fuzz_admission.py")

@@ -1,4 +1,7 @@
-"""T15: more than it can store: refused as retryable, within its memory, nothing acknowledged lost, soon well again."""
+"""T15: more than it can store: senders wait, within its memory, nothing acknowledged lost, soon well again.
+
+Answers are held while storage is behind; refusals, where the journal fills all the same, are retryable ones.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,12 @@ from killing import RETRYABLE, Hammer, judge
 from serving import Collector, collecting, stored
 from support import wait_for
 
+from bindtrace.collector.journal.reader import JournalReader
+from bindtrace.collector.store.opening import journal_of
+
 RSS_BYTES = 1 << 30  # of all processes, issue: 1 GiB under overload
 RECOVERY_S = 10.0
+JOURNAL_BYTES = 4 << 20
 QUERY_P95_S = 2.0
 
 
@@ -49,12 +56,14 @@ def asked_s(collector: Collector) -> float:
 
 
 @pytest.mark.timeout(3600)
-def test_overload_is_refused_and_survived(tmp_path: Path) -> None:
+def test_overload_is_slowed_down_and_survived(tmp_path: Path) -> None:
     db = tmp_path / "t.duckdb"
     took: list[float] = []
+    journal = JournalReader(journal_of(db))
     largest = 0
+    behind = False
     with (
-        collecting(db, "--journal-max", "4MiB", "--disk-reserve", "1MiB") as collector,
+        collecting(db, "--journal-max", str(JOURNAL_BYTES), "--disk-reserve", "1MiB") as collector,
         slow_storage(collector),
     ):
         hammer = Hammer(collector.endpoints["http"], senders=12, spans=200)
@@ -62,6 +71,7 @@ def test_overload_is_refused_and_survived(tmp_path: Path) -> None:
         while time.monotonic() < ends:
             took.append(asked_s(collector))
             largest = max(largest, resident(collector))
+            behind = behind or journal.waiting_bytes({}) > JOURNAL_BYTES // 5
             time.sleep(0.2)
         acknowledged = hammer.stop()
         after = Hammer(collector.endpoints["http"], senders=1)
@@ -71,7 +81,7 @@ def test_overload_is_refused_and_survived(tmp_path: Path) -> None:
     said = f"answers {dict(hammer.answers)}, {len(acknowledged)} spans, {largest >> 20} MiB, slowest {max(took):.2f} s"
     print(said)
     assert set(hammer.answers) <= {200, *RETRYABLE}, said
-    assert hammer.answers[503] + hammer.answers[429] > 0, f"it was no overload: {said}"
+    assert behind, f"it was no overload: {said}"
     assert largest < RSS_BYTES, said
     assert sorted(took)[int(len(took) * 0.95)] < QUERY_P95_S, said
     judge(acknowledged, stored(db), said)

@@ -89,3 +89,25 @@ def test_what_is_sent_again_changes_nothing(tmp_path: Path) -> None:
     assert len(found) == len(batches) * SPANS
     assert Counter(found.values()) == {2: len(found)}  # as sent, and re-batched: removed when they are read
     assert asked(thrice) == asked(once)
+
+
+@pytest.mark.timeout(3600)
+def test_other_contents_of_one_span_are_conflicts_and_change_no_call(tmp_path: Path) -> None:
+    batches = [batch(number) for number in range(quantity(3000, 60))]
+    once, twice = tmp_path / "once.duckdb", tmp_path / "twice.duckdb"
+    with collecting(once) as collector:
+        send(collector.endpoints["http"], [message.SerializeToString() for message in batches])
+        assert collector.stop() == 0
+    with collecting(twice) as collector:
+        send(collector.endpoints["http"], [message.SerializeToString() for message in batches])
+        for message in batches:  # the root says something else the second time
+            message.resource_spans[0].scope_spans[0].spans[0].name = "another name"
+            del message.resource_spans[1:]
+        send(collector.endpoints["http"], [message.SerializeToString() for message in batches])
+        assert collector.stop() == 0
+
+    con = open_database(twice)
+    rows = {row["service"]: row["conflicts"] for row in run_report(con, "senders", Query())}
+    con.close()
+    assert rows == {"storefront": len(batches)}
+    assert asked(twice)["edges"] == asked(once)["edges"]
