@@ -35,7 +35,7 @@ def linked(manifests: Iterable[Manifest]) -> tuple[Manifest, ...]:
 
 
 def scoped(manifests: Iterable[Manifest]) -> tuple[Manifest, ...]:
-    """Gives the scope that one file names to those that name none: that of the bindtrace.toml, else of the platform.
+    """Gives the scope that one file names to those that name none: that of its platform's, else the bindtrace.toml's.
 
     Raises Refusal where two are named.
     """
@@ -51,8 +51,9 @@ def scoped(manifests: Iterable[Manifest]) -> tuple[Manifest, ...]:
 
 def _scope_beside(manifest: Manifest, given: Sequence[Manifest], own: Mapping[str, str]) -> str:
     """Of several, none: then it speaks of any scope."""
-    others = {m.scope for m in given if m.scope and manifest.platform in (m.platform, OWN)}
-    candidates = own or others
+    same = {m.scope for m in given if m.scope and m.platform == manifest.platform}
+    others = {m.scope for m in given if m.scope and manifest.platform == OWN}
+    candidates = same or set(own) or others
     return next(iter(candidates)) if len(candidates) == 1 else ""
 
 

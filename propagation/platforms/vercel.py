@@ -34,7 +34,8 @@ READS: Final = "vercel.json, vercel.toml, deploy-manifest.json"
 
 _JSON = re.compile(
     r'"(services|experimentalServices(V2)?)"\s*:\s*\{|"rewrites"\s*:|"manifestVersion"\s*:'
-    # the build output's config.json
+    # .vercel/project.json, and the build output's config.json
+    r'|"projectId"\s*:\s*"prj_'
     r'|\A\s*\{\s*"version"\s*:\s*3\b'
 )
 _TOML = re.compile(r"^\s*(\[\[(rewrites|routes)\]\]|\[\[?daemons\.)", re.MULTILINE)
@@ -59,7 +60,7 @@ def read(path: Path, text: str) -> Manifest:
     return Manifest(
         file,
         NAME,
-        "",
+        reading.scope,
         revision,
         services=tuple(reading.services),
         grants=tuple(reading.grants),
@@ -76,6 +77,7 @@ class _Reading:
 
     file: str
     document: Document
+    scope: str = ""
     services: list[DeclaredService] = field(default_factory=list)
     grants: list[Grant] = field(default_factory=list)
     exposures: list[Exposure] = field(default_factory=list)
@@ -87,6 +89,9 @@ class _Reading:
         if not isinstance(root, dict):
             self.problem(root, SCHEMA, "the file must hold one JSON object", "put everything into { … }.")
             return
+        if isinstance(project := root.get("projectId"), str):
+            # What `vercel link` writes: the project that the files beside it are of.
+            self.scope = project
         if root.get("version") == 3 and isinstance(root.get("services"), list):
             self.built(root["services"])
         else:

@@ -12,6 +12,7 @@ from support import fixture
 
 from bindtrace.propagation.manifest import Manifest
 from bindtrace.propagation.platforms import read_manifest, vercel
+from bindtrace.propagation.platforms.linking import linked
 
 CASES = "vercel-bindings/binding-validation-cases.json"
 BINDING = {"type": "service", "service": "api", "format": "url", "env": "API_URL"}
@@ -385,6 +386,7 @@ def test_a_key_that_is_there_twice_is_a_warning_at_the_second() -> None:
         ("deploy-manifest.json", "{}"),
         ("config.json", '{\n  "version": 3,\n  "routes": []}'),
         ("x.json", '{"manifestVersion": "2.0"}'),
+        ("project.json", '{"projectId":"prj_1","orgId":"team_1"}'),
     ],
 )
 def test_vercels_files_are_known_by_name_or_content(tmp_path: Path, name: str, text: str) -> None:
@@ -398,3 +400,12 @@ def test_a_manifest_that_was_kept_by_its_deployment_is_of_that_deployment() -> N
 
     assert kept.deployment == "dpl_89qyp1cskzkLrVicDaZoDbjyHuDJ"
     assert read({}).deployment is None
+
+
+def test_a_linked_project_is_the_scope_of_the_manifests_beside_it() -> None:
+    link = vercel.read(Path(".vercel/project.json"), '{"projectId": "prj_1", "orgId": "team_1"}')
+
+    manifest, _ = linked([read(web_binding()), link])
+
+    assert (manifest.scope, manifest.grants[0].scope) == ("prj_1", "prj_1")
+    assert link.problems == ()
