@@ -14,7 +14,7 @@ from bindtrace.collector.quantities import DURATION, SIZE
 from bindtrace.collector.receive.doors import DoorFiles, open_doors
 from bindtrace.collector.supervisor import Cancelled, Settings, Supervisor, default_receivers
 from bindtrace.propagation.errors import Refusal
-from bindtrace.propagation.platforms import read_manifests
+from bindtrace.propagation.platforms import STDIN, read_manifests
 
 
 class _AddressType(click.ParamType[Address]):
@@ -133,6 +133,11 @@ def serve(
         _refuse_open_doors(doors, grpc_address, http_address, api_address)
         if zipkin_address is not None:
             _refuse_open_doors(doors, grpc_address, zipkin_address, api_address, "--zipkin")
+    if STDIN in manifests:
+        raise Refusal(
+            "standard input can be read once, and a collector reads its manifests at every start of its storage",
+            fix="save it to a file, and name that.",
+        )
     read_manifests(manifests)
     settings = Settings(
         db.absolute(),

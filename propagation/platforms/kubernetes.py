@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from bindtrace.propagation.manifest import Manifest, Problem, revision_of
-from bindtrace.propagation.platforms import appmesh, istio, linkerd, parsing
+from bindtrace.propagation.platforms import appmesh, istio, kubernetes_exposure, linkerd, parsing
 from bindtrace.propagation.platforms.nodes import Node, Reading, texts_of
 from bindtrace.propagation.workloads import Workload
 
@@ -37,11 +37,13 @@ _TEMPLATES: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
 """Where each kind of workload keeps its pods' labels and account."""
 
 Kind = tuple[str, str]
-_KINDS: Final[Mapping[Kind, Callable[[Reading, Node], None]]] = {
-    **istio.KINDS,
-    **linkerd.KINDS,
-    **appmesh.KINDS,
-}
+_READERS: Final[tuple[Mapping[Kind, Callable[[Reading, Node], None]], ...]] = (
+    istio.KINDS,
+    linkerd.KINDS,
+    appmesh.KINDS,
+    kubernetes_exposure.KINDS,
+)
+"""An object is read by each that knows its kind."""
 
 
 def claims(path: Path, text: str) -> bool:
@@ -79,8 +81,9 @@ def _read_object(reading: Reading, thing: Node) -> Kind:
         template = thing.at(*_TEMPLATES[kind])
         _read_workload(reading, thing, template)
         linkerd.workload_default(reading, thing, template)
-    elif kind in _KINDS:
-        _KINDS[kind](reading, thing)
+    for readers in _READERS:
+        if kind in readers:
+            readers[kind](reading, thing)
     return kind
 
 

@@ -44,6 +44,10 @@ def test_an_open_address_is_refused_without_tls_and_auth(folder: Path) -> None:
     assert "--api" in start("--api", "0.0.0.0:0", *cert, "--token-file", str(folder / "tokens"))
 
 
+def test_a_manifest_on_standard_input_is_refused_since_it_is_read_at_every_start() -> None:
+    assert "standard input can be read once" in start("--manifest", "-")
+
+
 def test_an_open_address_is_taken_with_tls_and_tokens(folder: Path) -> None:
     options = ["--tls-cert", str(folder / "collector.pem"), "--tls-key", str(folder / "collector.key")]
 
