@@ -35,7 +35,7 @@ def linked(manifests: Iterable[Manifest]) -> tuple[Manifest, ...]:
 
 
 def scoped(manifests: Iterable[Manifest]) -> tuple[Manifest, ...]:
-    """Gives the scope that one file names to those that name none: that of its platform's, else the bindtrace.toml's.
+    """Gives a scope to the files that name none: that of their platform's others, else that of the bindtrace.toml.
 
     Raises Refusal where two are named.
     """
