@@ -101,31 +101,51 @@ def _one_run(con: Connection, after: int, upto: int, policy: str) -> int:
 def _run_steps(con: Connection, after: int, upto: int) -> int:
     values = {"after": after, "upto": upto}
     for step in sql_files.ordered("analysis"):
-        wanted = [name.strip() for name in step.header.get("parameters", "").partition("(")[0].split(",")]
-        con.execute(step.text, {name: values[name] for name in wanted if name})
+        _run(con, step, values)
         if finish := _PYTHON_STEPS.get(step.name):
-            values |= finish(con)
+            finish(con, values)
     (count,) = con.execute("select count(*) from touched").fetchone() or (0,)
     return int(count)
 
 
-def _bound_loads(con: Connection) -> dict[str, int]:
-    """The loads that hold the touched traces: constants, so that DuckDB can skip the row groups of all others."""
-    (first, last) = con.execute("select min(first_load_id), max(last_load_id) from touched").fetchone() or (
-        0,
-        0,
-    )
-    return {"first_load": first or 0, "last_load": last or 0}
+def _run(con: Connection, step: sql_files.SqlFile, values: dict[str, int]) -> None:
+    wanted = [name.strip() for name in step.header.get("parameters", "").partition("(")[0].split(",")]
+    con.execute(step.text, {name: values[name] for name in wanted if name})
 
 
-def _break_cycles(con: Connection) -> dict[str, int]:
-    while con.execute("select 1 from nodes anti join walk using (trace_id, span_id) limit 1").fetchone():
-        con.execute(sql_files.folder("repairs")["cycles"].text)
-        con.execute(sql_files.folder("analysis")["walk"].text)
-    return {}
+def _bound_loads(con: Connection, values: dict[str, int]) -> None:
+    """The loads of the touched traces' spans and stored hops: constants, so that DuckDB skips all other row groups."""
+    row = con.execute(
+        """
+        select min(first_load_id), max(last_load_id),
+            coalesce(min(stored_load_id), 0), coalesce(max(stored_load_id), 0)
+        from touched
+        """
+    ).fetchone()
+    first, last, stored_from, stored_to = row or (0, 0, 0, 0)
+    values |= {
+        "first_load": first or 0,
+        "last_load": last or 0,
+        "stored_from": stored_from,
+        "stored_to": stored_to,
+    }
 
 
-def _class_hosts(con: Connection) -> dict[str, int]:
+def _tell_copies_apart(con: Connection, values: dict[str, int]) -> None:
+    if con.execute("select 1 from nodes where again limit 1").fetchone():
+        for repair in ("copies", "kept"):
+            _run(con, sql_files.folder("repairs")[repair], values)
+
+
+def _walk_on(con: Connection, values: dict[str, int]) -> None:
+    """Where parents lead in a circle, or deeper than the walk goes, it leaves spans behind."""
+    while con.execute("select 1 from nodes anti join walk using (node) limit 1").fetchone():
+        for repair in ("depth", "cycles"):
+            _run(con, sql_files.folder("repairs")[repair], values)
+        _run(con, sql_files.folder("analysis")["walk"], values)
+
+
+def _class_hosts(con: Connection, _: dict[str, int]) -> None:
     hosts = [
         host for (host,) in con.execute("select host from hosts_called where host is not null").fetchall()
     ]
@@ -136,7 +156,6 @@ def _class_hosts(con: Connection) -> dict[str, int]:
         "host varchar, bare varchar, class varchar, egress_of varchar",
         ((host, bare_host(host), *_class_of(host, ranges)) for host in hosts),
     )
-    return {}
 
 
 def _class_of(host: str, ranges: Sequence[Range]) -> tuple[str, str | None]:
@@ -144,7 +163,7 @@ def _class_of(host: str, ranges: Sequence[Range]) -> tuple[str, str | None]:
     return (host_class(host), None) if declared is None else (declared.host_class, declared.service)
 
 
-def _name_witnesses(con: Connection) -> dict[str, int]:
+def _name_witnesses(con: Connection, _: dict[str, int]) -> None:
     """Whose identity each certificate and verified token is; what `bindtrace.toml` matches comes before its path."""
     matches = con.execute(
         "select value, service from service_matches where attribute in (?, ?)", [PEER_ID, VERIFIED_CALLER]
@@ -166,10 +185,9 @@ def _name_witnesses(con: Connection) -> dict[str, int]:
             for text, found in named
         ),
     )
-    return {}
 
 
-def _judge(con: Connection) -> dict[str, int]:
+def _judge(con: Connection, _: dict[str, int]) -> None:
     tuples = [Facts(*row) for row in con.execute("select * from facts_seen").fetchall()]
     columns = ", ".join(f"fact_{field} varchar" for field in Facts._fields)
     replace_temp(
@@ -178,7 +196,6 @@ def _judge(con: Connection) -> dict[str, int]:
         f"{columns}, verdict varchar, reason varchar",
         ((*facts, *decide(_known(facts))) for facts in tuples),
     )
-    return {}
 
 
 def _known(facts: Facts) -> Facts:
@@ -188,10 +205,11 @@ def _known(facts: Facts) -> Facts:
 
 _PYTHON_STEPS: Final[dict[str, Callable[[Connection], dict[str, int]]]] = {
     "touched": _bound_loads,
-    "walk": _break_cycles,
+    "nodes": _tell_copies_apart,
+    "walk": _walk_on,
     "hosts_called": _class_hosts,
     "witnesses_seen": _name_witnesses,
-    "requests_seen": rule_requests,
+    "requests_seen": lambda con, _: rule_requests(con),
     "facts_seen": _judge,
 }
 """What Python does after a step; it may add parameters for the steps that follow."""

@@ -45,8 +45,8 @@ _REQUEST: Final = 7
 """How many columns of a row of `requests_seen` tell the request; the rest say whose it is."""
 
 
-def rule_requests(con: Connection) -> dict[str, int]:
-    """Fills `requests_ruled` from `requests_seen`; no parameters for the steps that follow."""
+def rule_requests(con: Connection) -> None:
+    """Fills `requests_ruled` from `requests_seen`."""
     seen = con.execute("select * from requests_seen").fetchall()
     grants = _grants(con) if seen else {}
     policies = _policies(con) if seen else {}
@@ -59,7 +59,6 @@ def rule_requests(con: Connection) -> dict[str, int]:
         binding, place = (grant.binding, (grant.file, grant.line)) if grant else (None, (None, None))
         rows.append((*row[:_REQUEST], ruling, fit, binding, *(by or place)))
     replace_temp(con, "requests_ruled", _COLUMNS, rows)
-    return {}
 
 
 def replace_temp(con: Connection, name: str, columns: str, rows: Iterable[Sequence[object]]) -> None:

@@ -1,36 +1,52 @@
 -- Attempts: calls that were tried more than once, each led to the try that stands for the call.
--- reads: placed
+-- reads: witnessed, shapes, placed
 -- why: a retry is no second call. Tries of one client span (a proxy retried below it) and client spans that say by
 --      http.request.resend_count that they repeat the one before are one call; two like calls that say nothing are two.
 create or replace temp table attempts as
-with recursive tries as (
+with recursive resent as (
+    select distinct w.caller_trace
+    from witnessed as w
+    semi join (
+        select unnest(s.calls) as call from shapes as s join placed as p using (shape) where p.resends > 0 and not p.message
+    ) as r on r.call = w.call
+),
+tries as materialized (
     select
-        trace_id, anchor_span_id, answered, served, caller_trace_id,
-        caller_span_id,
-        client_parent_span_id, caller, used_host, coalesce(callee_service, target_host) as callee, http_method, http_status, resends,
-        evidence, start_time_unix_nano as start, start_time_unix_nano + duration_nano as finish
-    from placed
-    where caller_span_id is not null and not message
+        w.call, w.answered, p.served, w.caller_trace, w.caller_node, w.client_parent, p.caller, p.used_host,
+        coalesce(p.callee_service, p.target_host) as callee, p.http_method, p.http_status, p.resends,
+        w.evidence, w.start_time_unix_nano as start, w.start_time_unix_nano + w.duration_nano as finish
+    from (
+        select * from witnessed semi join resent using (caller_trace)
+        union
+        select *
+        from witnessed
+        semi join (
+            select caller_node from witnessed group by caller_node having count(*) > 1
+        ) as often using (caller_node)
+    ) as w
+    join (select shape, unnest(calls) as call from shapes) as s on s.call = w.call
+    join placed as p on p.shape = s.shape
+    where w.caller_node is not null and not p.message
 ),
 candidates as (
     select
-        again.anchor_span_id, again.answered, again.caller_trace_id, again.caller_span_id,
-        earlier.caller_span_id as earlier_span_id,
+        again.call, again.answered, again.caller_node,
+        earlier.caller_node as earlier_node,
         same_callee(again, earlier) as same_callee,
         row_number() over (
-            partition by again.trace_id, again.anchor_span_id, again.answered
+            partition by again.call
             -- the last that had ended when this one began; of hedged tries, which overlap, the last that had begun
             order by
                 case when earlier.finish <= again.start then earlier.finish else earlier.start end desc,
                 earlier.start desc,
-                earlier.caller_span_id,
+                earlier.caller_node,
                 earlier.answered desc
         ) as place
     from (select * from tries where resends > 0) as again
     join tries as earlier
-        on earlier.caller_trace_id = again.caller_trace_id
+        on earlier.caller_trace = again.caller_trace
         and earlier.caller = again.caller
-        and earlier.client_parent_span_id is not distinct from again.client_parent_span_id
+        and earlier.client_parent is not distinct from again.client_parent
         and earlier.http_method is not distinct from again.http_method
         and earlier.resends = again.resends - 1
         and earlier.start <= again.start
@@ -41,73 +57,55 @@ candidates as (
         )
 ),
 repeats as (
-    select caller_trace_id, caller_span_id, arg_max(earlier_span_id, (answered, anchor_span_id)) as earlier
+    select caller_node, arg_max(earlier_node, (answered, call)) as earlier
     from candidates
     -- another callee is a redirect, and two calls
     where place = 1 and same_callee
-    group by caller_trace_id, caller_span_id
+    group by caller_node
 ),
 led as (
-    select caller_trace_id, caller_span_id, earlier as first_span_id
+    select caller_node, earlier as first_node
     from repeats
     union all
-    select l.caller_trace_id, l.caller_span_id, r.earlier
+    select l.caller_node, r.earlier
     from led as l
-    join repeats as r on r.caller_trace_id = l.caller_trace_id and r.caller_span_id = l.first_span_id
+    join repeats as r on r.caller_node = l.first_node
 ),
 firsts as (
-    select l.*
-    from led as l
-    anti join repeats as r on r.caller_trace_id = l.caller_trace_id and r.caller_span_id = l.first_span_id
+    select l.* from led as l anti join repeats as r on r.caller_node = l.first_node
 ),
 rows_of as (
-    select caller_trace_id, caller_span_id, first_span_id from firsts
+    select caller_node, first_node from firsts
     union
-    select caller_trace_id, first_span_id, first_span_id from firsts
+    select first_node, first_node from firsts
 ),
 members as (
-    select t.*, r.first_span_id, 'repeated' as callee_or_row
+    select t.*, r.first_node, 'repeated' as callee_or_row
     from tries as t
-    join rows_of as r using (caller_trace_id, caller_span_id)
+    join rows_of as r using (caller_node)
     union all
-    select t.*, t.caller_span_id, t.callee
+    select t.*, t.caller_node, t.callee
     from tries as t
-    anti join rows_of using (caller_trace_id, caller_span_id)
+    anti join rows_of using (caller_node)
     semi join (
-        select caller_trace_id, caller_span_id, callee
-        from tries
-        group by caller_trace_id, caller_span_id, callee
-        having count(*) > 1
-    ) using (caller_trace_id, caller_span_id, callee)
+        select caller_node, callee from tries group by caller_node, callee having count(*) > 1
+    ) as like_it using (caller_node, callee)
 ),
 summed as (
     select
-        caller_trace_id,
-        first_span_id,
+        first_node,
         callee_or_row,
         -- below a callee's own client spans nothing was tried twice
         greatest(count(*) filter (served), 1) as attempts,
         min(start) as first_start,
         max(finish) - min(start) as duration_nano,
         -- the last that got an answer stands for all
-        arg_max(trace_id, (answered, start, anchor_span_id)) as head_trace_id,
-        arg_max(anchor_span_id, (answered, start, anchor_span_id)) as head_anchor_span_id,
-        arg_max(answered, (answered, start, anchor_span_id)) as head_answered,
-        flatten(list(evidence order by start, anchor_span_id)) as evidence
+        arg_max(call, (answered, start, call)) as head,
+        flatten(list(evidence order by start, call)) as evidence
     from members
-    group by caller_trace_id, first_span_id, callee_or_row
+    group by first_node, callee_or_row
     having count(*) > 1
 )
-select
-    m.trace_id,
-    m.anchor_span_id,
-    m.answered,
-    s.head_trace_id,
-    s.head_anchor_span_id,
-    s.head_answered,
-    s.attempts,
-    s.first_start,
-    s.duration_nano,
-    s.evidence
+select m.call, s.head, s.attempts, s.first_start, s.duration_nano, s.evidence
 from members as m
-join summed as s using (caller_trace_id, first_span_id, callee_or_row)
+join summed as s using (first_node, callee_or_row)

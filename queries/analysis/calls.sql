@@ -1,79 +1,115 @@
--- Calls: one row each, with the spans that saw it; not yet named, placed or judged.
--- reads: walk, entered, unanswered, siblings, halves
+-- Calls: one row each, with the numbers of the spans that saw it; not yet named, placed or judged.
+-- reads: walk, visits, entered, unanswered, siblings, halves, nodes, proxied, beside
+-- why: `call` is the number of the span that it hangs on, doubled, and odd where the callee was seen.
 create or replace temp table calls as
+with alone as (
+    select
+        u.*,
+        case when first.node is not null then [first.own_span_id] else [] end
+        || case when last.node is not null then [last.own_span_id] else [] end
+        || coalesce(led.spans, [])
+        || coalesce(u.edge_spans, [])
+        || coalesce(own.spans, [n.own_span_id])
+        || coalesce(b.spans, []) as evidence
+    from (select *, case when proxy then node end as own_proxy, nullif(first_client, last_client) as other_client from unanswered) as u
+    join nodes as n using (node)
+    left join nodes as first on first.node = u.other_client
+    left join nodes as last on last.node = u.last_client
+    left join proxied as led on led.node = u.last_proxy
+    left join proxied as own on own.node = u.own_proxy
+    left join beside as b on b.node = u.node and not b.answered
+)
 select
-    e.trace_id,
-    e.visit as anchor_span_id,
+    e.visit * 2 + 1 as call,
+    e.trace,
     true as answered,
-    coalesce(h.caller_trace_id, e.trace_id) as caller_trace_id,
+    e.visit as anchor,
+    coalesce(w.trace, e.trace) as caller_trace,
     coalesce(w.visit, case when not disputed then e.caller_visit end) as caller_visit,
-    coalesce(h.caller_span_id, case when not disputed then e.caller_span_id end) as caller_span_id,
-    e.visit as entry_span_id,
-    case when not e.only_calls then coalesce(e.app_span_id, e.visit) end as app_span_id,
-    null::ubigint as target_span_id,
-    e.edge_span_id,
+    coalesce(w.visit_trait, case when not disputed then e.caller_trait end) as caller_trait,
+    coalesce(h.caller_node, case when not disputed then e.caller_node end) as caller_node,
+    e.visit as entry_node,
+    e.only_calls,
+    e.trait as entry_trait,
+    case when e.app_node <> e.visit then e.app_node end as app_node,
+    null::integer as target_node,
+    e.edge_node,
     e.via,
-    case when h.trace_id is not null then coalesce(u.evidence, [h.caller_span_id]) else [] end
-    || case when not disputed and (h.trace_id is null or e.caller_visit is null) then e.caller_evidence else [] end
-    || e.callee_evidence as evidence,
+    -- what of it is evidence, in this order
+    not disputed and (h.visit is null or e.caller_visit is null) as own_side,
+    case when h.visit is not null then coalesce(a.evidence, [hn.own_span_id]) end as evidence,
+    case when own_side then nullif(e.first_client, e.last_client) end as other_client,
+    case when own_side then e.last_client end as last_client,
+    case when own_side then e.last_proxy end as last_proxy,
+    case when own_side then e.edge_spans end as edge_spans,
     case
-        when h.trace_id is not null then h.pairing
+        when h.visit is not null then h.pairing
         when e.caller_visit is null or disputed then 'none'
-        when shares.shared and shares.parent_span_id = e.caller_span_id then 'shared-id'
-        when e.caller_span_id is not null then 'parent'
+        when shares.node is not null then 'shared-id'
+        when e.caller_node is not null then 'parent'
         else 'remote-ancestor'
     end as pairing,
-    e.orphan and h.trace_id is null as orphan,
+    e.orphan and h.visit is null as orphan,
     coalesce(h.pairing <> 'link', false) as joined,
     coalesce(h.pairing = 'remote-ancestor', false) or disputed as twice_sent
 from (
-    select e.*, s.visit is not null and s.caller_span_id is null as disputed
+    select e.*, s.visit is not null and s.caller_node is null as disputed
     from entered as e
-    left join siblings as s using (trace_id, visit)
+    left join siblings as s using (visit)
 ) as e
-left join halves as h on h.trace_id = e.trace_id and h.visit = e.visit
-join nodes as shares on shares.trace_id = e.trace_id and shares.span_id = e.visit
-left join unanswered as u on u.trace_id = h.caller_trace_id and u.span_id = h.caller_span_id
-left join walk as w on w.trace_id = h.caller_trace_id and w.span_id = h.caller_span_id
+left join halves as h on h.visit = e.visit
+left join walk as w on w.node = h.caller_node
+left join nodes as hn on hn.node = h.caller_node
+left join alone as a on a.node = h.caller_node
+left join (select node, parent from nodes where shared) as shares on shares.node = e.visit and shares.parent = e.caller_node
 union all by name
 select
-    u.trace_id,
-    u.span_id as anchor_span_id,
+    u.node * 2 as call,
+    u.trace,
     false as answered,
-    u.trace_id as caller_trace_id,
+    u.node as anchor,
+    u.trace as caller_trace,
     u.caller_visit,
-    u.caller_span_id,
-    u.span_id as target_span_id,
-    u.edge_span_id,
+    u.caller_trait,
+    u.caller_node,
+    false as only_calls,
+    u.node as target_node,
+    u.edge_node,
     u.via,
     u.evidence,
     'none' as pairing,
     u.orphan,
     false as joined,
     false as twice_sent
-from unanswered as u
-anti join halves as h on h.caller_trace_id = u.trace_id and h.caller_span_id = u.span_id
+from alone as u
+anti join halves as h on h.caller_node = u.node
 union all by name
 -- a request that reached two services, of which neither can be told to be its callee, was a call all the same
 select *
 from (
-    select distinct on (e.trace_id, e.caller_span_id)
-        e.trace_id,
-        e.caller_span_id as anchor_span_id,
+    select distinct on (e.caller_node)
+        e.caller_node * 2 as call,
+        e.trace,
         false as answered,
-        e.trace_id as caller_trace_id,
+        e.caller_node as anchor,
+        e.trace as caller_trace,
         e.caller_visit,
-        e.caller_span_id,
-        e.caller_span_id as target_span_id,
-        e.edge_span_id,
+        e.caller_trait,
+        e.caller_node,
+        false as only_calls,
+        e.caller_node as target_node,
+        e.edge_node,
         e.via,
-        e.caller_evidence as evidence,
+        nullif(e.first_client, e.last_client) as other_client,
+        e.last_client,
+        e.last_proxy,
+        e.edge_spans,
         'none' as pairing,
         false as orphan,
         false as joined,
         true as twice_sent
     from siblings as s
-    join entered as e on e.trace_id = s.trace_id and e.visit = s.visit
-    where s.caller_span_id is null and e.caller_span_id is not null
-    order by e.trace_id, e.caller_span_id, e.visit
+    join entered as e using (visit)
+    where s.caller_node is null and e.caller_node is not null
+    order by e.caller_node, e.visit
 )

@@ -1,18 +1,10 @@
--- Facts: every call with its road and protection, its grade, and what the decision needs to know of it.
+-- Facts: every shape of call with its road and protection, its grade, and what the decision needs to know of it.
 -- reads: graded
 -- source: findings.md F04 (road), enforcement.md 3.17 (grade)
 create or replace temp table facts as
 select
-    g.trace_id,
-    g.anchor_span_id,
-    g.answered,
-    g.orphan,
-    g.caller_trace_id,
-    g.caller_visit,
-    g.caller_span_id,
-    g.app_span_id,
+    g.shape,
     g.via,
-    coalesce(g.tries_evidence, g.evidence) as evidence,
     g.pairing,
     g.scope,
     g.caller,
@@ -24,17 +16,11 @@ select
     g.claimed_caller,
     g.claimed_callee,
     coalesce(g.used_host, g.target_host, g.server_host) as server_host,
-    g.url_path,
     g.http_method,
     g.http_status,
     g.grant_file,
     g.grant_line,
-    coalesce(g.first_start, g.start_time_unix_nano) as start_time_unix_nano,
-    coalesce(g.tries_nano, g.duration_nano) as duration_nano,
-    g.error,
-    greatest(coalesce(g.tries, 1), 1 + g.resends) as attempts,
-    g.skew_nano,
-    g.network_nano,
+    g.resends,
     g.marks,
     case
         when g.db_system is not null then 'database'
@@ -69,7 +55,7 @@ select
         -- joined by a key and not by its parent
         when g.joined then 'inferred'
         when g.verified_identity is not null and g.issued
-            and (g.peer_identity = g.verified_identity or g.caller_proof_sha256 = g.callee_proof_sha256)
+            and (g.peer_identity = g.verified_identity or g.proof_agrees)
             then 'proven'
         when g.verified_identity is not null or g.peer_service_proven is not null then 'verified'
         when g.caller is null and not g.through_edge then 'inferred'

@@ -1,10 +1,11 @@
--- Graded: every call with what the manifests say of it, who vouches for its caller, and what it showed of a public road.
--- reads: dated, attempts, declared, requests_ruled, opened, outsiders, services, nodes, issued_credentials
+-- Graded: every shape of call with what the manifests say of it, who vouches for its caller, and what it showed of a public road.
+-- reads: dated, declared, requests_ruled, opened, outsiders, services, traits, issued_credentials
+-- why: once a shape and not once a call: it may use what is in `dated`, and nothing of a single call (`shapes`).
 create or replace temp view graded as
 with known as (
     select service from services
     union
-    select service from nodes
+    select service from traits
 ),
 delegates as (
     select service, unnest(delegates_for) as principal from services
@@ -42,13 +43,9 @@ select
     -- the log is written in order: what is newer than the call says that it was complete by then
     coalesce(
         p.verified_caller is not null and p.credential_sha256 is not null and i.credential_sha256 is null
-        and p.start_time_unix_nano <= (select max(issued_unix_nano) from issued_credentials),
+        and p.before_last_issued,
         false
-    ) as never_issued,
-    a.attempts as tries,
-    a.first_start,
-    a.duration_nano as tries_nano,
-    first_of_each(a.evidence) as tries_evidence
+    ) as never_issued
 from dated as p
 join declared as d
     on d.caller is not distinct from p.caller
@@ -82,7 +79,3 @@ left join delegates as one on one.service = p.caller_service and one.principal =
 left join delegates as two on two.service = p.caller_service and two.principal = p.verified_service
 left join delegates as three on three.service = p.caller_service and three.principal = p.peer_service_proven
 left join issued_credentials as i on i.credential_sha256 = p.credential_sha256
-left join attempts as a using (trace_id, anchor_span_id, answered)
--- the last try stands for all
-where a.trace_id is null
-    or (a.head_trace_id, a.head_anchor_span_id, a.head_answered) = (a.trace_id, a.anchor_span_id, a.answered)

@@ -1,43 +1,74 @@
 -- Halves of one call that broken or restarted propagation left apart, joined only by a key that both sides carry.
--- reads: nodes, walk, entered, unanswered, siblings
--- why: never joined by time or name alone. The Service-Binding header says chain, hop and caller even where the trace
---      context was dropped (several calls that fit are paired in the order in which they began); a span link says it
---      outright; a request id joins where it is the only call with it on either side.
+-- parameters: first_load, last_load (of the touched traces)
+-- reads: nodes, traits, touched, spans, walk, entered, unanswered, siblings
+-- why: never joined by time or name alone. A span link says it outright. The Service-Binding header says chain, hop and
+--      caller even where the trace context was dropped (several calls that fit are paired in the order in which they
+--      began); a request id or the hash of a proof joins where it is the only call with it on either side.
 create or replace temp table halves as
-with callees as (
+with began as (
+    select visit, app_node, edge_node, coalesce(app_node, visit) as node, kind from entered where caller_visit is null
+),
+left_open as (
+    select u.node, u.visit from unanswered as u where not u.edge
+),
+keys as materialized (
+    -- most spans carry none, and then nothing below has anything to do
     select
-        e.trace_id, e.visit, n.claimed_chain, n.claimed_hop, n.claimed_caller, n.service, n.kind,
-        n.start_time_unix_nano as start, coalesce(n.request_id, entry.request_id) as request_id,
-        coalesce(n.links, entry.links, edge.links) as links
-    from entered as e
-    join nodes as n on n.trace_id = e.trace_id and n.span_id = coalesce(e.app_span_id, e.visit)
-    join nodes as entry on entry.trace_id = e.trace_id and entry.span_id = e.visit
-    left join nodes as edge on edge.trace_id = e.trace_id and edge.span_id = e.edge_span_id
-    where e.caller_visit is null
+        n.node, s.claimed_chain, s.claimed_hop, s.request_id, case when s.kind in (2, 5) then s.links end as links
+    from spans as s
+    join nodes as n on n.arrival = s.rowid
+    semi join (
+        select unnest([visit, app_node, edge_node]) as node from began
+        union all
+        select unnest([node, visit]) from left_open
+    ) as sides on sides.node = n.node
+    where
+        s.load_id >= $first_load
+        and s.load_id <= $last_load
+        and (
+            s.claimed_hop is not null or s.request_id is not null or s.links is not null
+        )
+),
+callees as (
+    select
+        b.visit, own.claimed_chain, own.claimed_hop, k.claimed_caller, k.service, b.kind, n.trace,
+        n.start_time_unix_nano as start, coalesce(own.request_id, entry.request_id) as request_id,
+        coalesce(own.links, entry.links, edge.links) as links
+    from began as b
+    join nodes as n on n.node = b.node
+    join traits as k on k.trait = n.trait
+    left join keys as own on own.node = b.node
+    left join keys as entry on entry.node = b.visit
+    left join keys as edge on edge.node = b.edge_node
+    where own.node is not null or entry.node is not null or edge.node is not null
 ),
 callers as (
     select
-        u.trace_id, u.span_id, n.claimed_hop, n.service, n.claimed_callee, n.start_time_unix_nano as start,
-        coalesce(n.claimed_chain, trace_hex(u.trace_id)) as chain,
-        coalesce(n.request_id, entry.request_id) as request_id,
-        n.db_system is null as reaches_services
-    from unanswered as u
-    join nodes as n using (trace_id, span_id)
-    join nodes as entry on entry.trace_id = u.trace_id and entry.span_id = u.visit
-    where not u.edge
+        o.node, own.claimed_hop, k.service, k.claimed_callee, n.trace, n.start_time_unix_nano as start,
+        coalesce(own.claimed_chain, trace_hex(t.trace_id)) as chain,
+        coalesce(own.request_id, entry.request_id) as request_id,
+        k.db_system is null as reaches_services
+    from left_open as o
+    join nodes as n on n.node = o.node
+    join traits as k on k.trait = n.trait
+    join touched as t on t.trace = n.trace
+    left join keys as own on own.node = o.node
+    left join keys as entry on entry.node = o.visit
+    where own.node is not null or entry.node is not null
 ),
 by_header as (
-    select c.trace_id, c.visit, k.trace_id as caller_trace_id, k.span_id as caller_span_id
+    select c.visit, k.node as caller_node
     from (
-        select *, row_number() over (
-            partition by claimed_chain, claimed_hop, claimed_caller, service order by start, trace_id, visit
+        select callees.*, row_number() over (
+            partition by claimed_chain, claimed_hop, claimed_caller, service order by start, visit
         ) as place
         from callees
-        where claimed_hop is not null and claimed_caller is not null and claimed_chain <> trace_hex(trace_id)
+        join touched as t using (trace)
+        where claimed_hop is not null and claimed_caller is not null and claimed_chain <> trace_hex(t.trace_id)
     ) as c
     join (
         select *, row_number() over (
-            partition by chain, claimed_hop, service, claimed_callee order by start, trace_id, span_id
+            partition by chain, claimed_hop, service, claimed_callee order by start, node
         ) as place
         from callers
     ) as k
@@ -48,20 +79,17 @@ by_header as (
         and k.place = c.place
 ),
 by_link as (
-    select
-        c.trace_id, c.visit,
-        arg_min(w.trace_id, (w.trace_id, w.span_id)) as caller_trace_id,
-        arg_min(w.span_id, (w.trace_id, w.span_id)) as caller_span_id
-    from (select trace_id, visit, unnest(json_extract(links, '$[*]')) as link from callees where links is not null) as c
-    join walk as w
-        on w.trace_id = try_cast(json_extract_string(c.link, '$.trace_id') as uuid)
-        and w.span_id = try_cast('0x' || json_extract_string(c.link, '$.span_id') as ubigint)
-        and (w.trace_id, w.visit) <> (c.trace_id, c.visit)
-    group by c.trace_id, c.visit
+    select c.visit, min(n.node) as caller_node
+    from (select visit, unnest(json_extract(links, '$[*]')) as link from callees where links is not null) as c
+    join touched as t on t.trace_id = try_cast(json_extract_string(c.link, '$.trace_id') as uuid)
+    join nodes as n
+        on n.trace = t.trace
+        and n.span_id = try_cast('0x' || json_extract_string(c.link, '$.span_id') as ubigint)
+    join walk as w on w.node = n.node and w.visit <> c.visit
+    group by c.visit
 ),
 by_request as (
-    select any_value(c.trace_id) as trace_id, any_value(c.visit) as visit,
-        any_value(k.trace_id) as caller_trace_id, any_value(k.span_id) as caller_span_id
+    select any_value(c.visit) as visit, any_value(k.node) as caller_node
     from callees as c
     join callers as k using (request_id)
     where
@@ -70,14 +98,12 @@ by_request as (
         and c.claimed_caller is null
         and k.service <> c.service
         and coalesce(k.claimed_callee, c.service) = c.service
-        and (c.trace_id, c.start) <> (k.trace_id, k.start)
+        and (c.trace, c.start) <> (k.trace, k.start)
     group by request_id
     having count(*) = 1
 ),
 every as (
-    select trace_id, visit, trace_id as caller_trace_id, caller_span_id, 'remote-ancestor' as pairing, 1 as rank
-    from siblings
-    where caller_span_id is not null
+    select visit, caller_node, 'remote-ancestor' as pairing, 1 as rank from siblings where caller_node is not null
     union all
     select *, 'link', 2 from by_link
     union all
@@ -85,9 +111,9 @@ every as (
     union all
     select *, 'request-id', 4 from by_request
 )
-select distinct on (trace_id, visit) trace_id, visit, caller_trace_id, caller_span_id, pairing
+select distinct on (visit) visit, caller_node, pairing
 from every
 -- a call has one callee: the surer key takes it
-qualify row_number() over (partition by caller_trace_id, caller_span_id order by rank, trace_id, visit) = 1
+qualify row_number() over (partition by caller_node order by rank, visit) = 1
     or pairing = 'link'
-order by trace_id, visit, rank
+order by visit, rank

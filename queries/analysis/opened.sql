@@ -1,10 +1,5 @@
 -- Opened: which public paths lead to which service, once per path that was entered by.
 -- reads: dated, outsiders, judged_by, exposure_revisions, service_revisions
-create or replace temp table outsiders as
--- what runs at its users' calls from there, whatever its name
-select service from services where outside
-union
-select service from identities where outside and service is not null;
 create or replace temp table opened as
 with entries as (
     select distinct callee_service, scope, callee_env, url_path, used_host, period, policy_deployment

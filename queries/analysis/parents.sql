@@ -1,31 +1,36 @@
--- Parents: every call with the call that had entered its caller, and the decision on it.
--- reads: facts, attempts, decisions
+-- Parents: every call, its tries as one, with the call that had entered its caller.
+-- reads: witnessed, shapes, attempts, judged
 create or replace temp table parents as
+with heads as (
+    select w.*, s.shape, a.attempts, a.first_start, a.duration_nano as tries_nano
+    from witnessed as w
+    join (select shape, unnest(calls) as call from shapes) as s on s.call = w.call
+    left join attempts as a on a.call = w.call
+    -- the last try stands for all
+    where a.call is null or a.head = a.call
+)
 select
-    f.trace_id,
-    f.anchor_span_id,
-    f.answered,
-    parent.trace_id as parent_trace_id,
-    parent.anchor_span_id as parent_anchor_span_id,
-    f.caller,
-    coalesce(f.callee, 'unknown') as callee,
-    f.error,
-    f.duration_nano,
-    f.start_time_unix_nano::hugeint as start,
-    f.skew_nano,
-    d.verdict,
-    d.reason,
-    list_position(['denied', 'unknown', 'allowed'], d.verdict) as verdict_rank,
-    -- the entry comes from outside by its nature: it says nothing of the roads inside
-    case when f.caller is not null and f.fact_caller <> 'external' then list_position(['public', 'unknown', 'private', 'binding'], f.road) end
-        as road_rank,
-    f.road
-from facts as f
-join decisions as d
-    using (fact_receiver, fact_manifest, fact_caller, fact_callee, fact_grant, fact_entry)
-left join attempts as tried
-    on tried.trace_id = f.caller_trace_id and tried.anchor_span_id = f.caller_visit and tried.answered
-left join facts as parent
-    on parent.trace_id = coalesce(tried.head_trace_id, f.caller_trace_id)
-    and parent.anchor_span_id = coalesce(tried.head_anchor_span_id, f.caller_visit)
-    and parent.answered
+    h.call,
+    parent.call as parent,
+    h.trace,
+    h.anchor_span_id,
+    h.answered,
+    h.shape,
+    j.callee_name,
+    j.verdict_rank,
+    j.road_rank,
+    h.error,
+    coalesce(h.tries_nano, h.duration_nano) as duration_nano,
+    coalesce(h.first_start, h.start_time_unix_nano) as start_time_unix_nano,
+    h.skew_nano,
+    h.network_nano,
+    greatest(coalesce(h.attempts, 1), 1 + j.resends) as attempts,
+    h.orphan,
+    h.url_path,
+    h.caller_span_id,
+    case when h.answered then h.app_span_id end as callee_span_id,
+    h.evidence
+from heads as h
+join judged as j on j.shape = h.shape
+left join attempts as tried on tried.call = h.caller_visit * 2 + 1
+left join heads as parent on parent.call = coalesce(tried.head, h.caller_visit * 2 + 1) and parent.answered

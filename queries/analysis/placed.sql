@@ -1,8 +1,8 @@
--- Placed: every call with its caller and callee by name, and the classes of the hosts that it went by.
--- reads: sightings, nodes, known_hosts, host_classes, witnesses, services, grant_revisions, resources
+-- Placed: every shape of call with its caller and callee by name, and the classes of the hosts that it went by.
+-- reads: sightings, traits, known_hosts, host_classes, witnesses, services, grant_revisions, resources
 create or replace temp table placed as
 with known as (
-    select distinct service from nodes
+    select service from traits
     union
     select service from services
     union

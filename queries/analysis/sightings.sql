@@ -1,9 +1,21 @@
--- Sightings: every call with what its spans say of it, each value from the span that knows best.
--- reads: calls, nodes
+-- Sightings: every shape of call with what its spans say of it, each value from the span that knows best.
+-- reads: shapes, traits
 create or replace temp table sightings as
 select
-    c.*,
+    s.shape,
+    s.caller_trait is not null as caller_seen,
+    coalesce(s.via, []) as via,
+    s.pairing,
+    s.joined,
+    s.answered,
+    s.proof_agrees,
+    s.witnessed_more,
+    s.client_trait is not null as client_seen,
+    s.period,
+    s.before_last_issued,
+    s.url_path,
     caller.service as caller_service,
+    caller.scope as caller_scope,
     caller.environment as caller_env,
     caller.deployment as caller_deployment,
     entry.service as entry_service,
@@ -15,11 +27,11 @@ select
     coalesce(client.claimed_callee, target.claimed_callee) as intended_callee,
     client.binding_name,
     coalesce(client.server_host, edge.server_host, app.server_host) as server_host,
-    case when c.caller_visit is not null then client.server_host else edge.server_host end as used_host,
+    case when s.caller_trait is not null then client.server_host else edge.server_host end as used_host,
     coalesce(target.server_host, target.proxy_cluster) as target_host,
     client.network_peer_address as peer_address,
+    entry.network_peer_address as entry_peer_address,
     coalesce(app.client_address, entry.client_address) as client_address,
-    coalesce(edge.url_path, client.url_path, app.url_path) as url_path,
     coalesce(app.http_method, client.http_method) as http_method,
     coalesce(client.http_status, app.http_status, entry.http_status) as http_status,
     -- a proxy tells the scheme that its own caller used (seen: Envoy), not how it called or was called itself
@@ -31,10 +43,6 @@ select
     coalesce(app.authz_decision, entry.authz_decision) as authz_decision,
     coalesce(app.authz_reason, entry.authz_reason) as authz_reason,
     coalesce(app.credential_sha256, entry.credential_sha256) as credential_sha256,
-    coalesce(app.proof_sha256, entry.proof_sha256) as callee_proof_sha256,
-    client.proof_sha256 as caller_proof_sha256,
-    caller.scope as caller_scope,
-    entry.network_peer_address as entry_peer_address,
     coalesce(entry.tls_version, app.tls_version, client.tls_version) as tls_version,
     target.peer_service,
     target.db_system,
@@ -42,42 +50,22 @@ select
     target.messaging_system,
     target.messaging_destination,
     coalesce(target.kind in (4, 5) or entry.kind in (4, 5) or client.kind = 4, false) as message,
-    coalesce(client.start_time_unix_nano, entry.start_time_unix_nano, target.start_time_unix_nano)
-        as start_time_unix_nano,
-    coalesce(client.duration_nano, app.duration_nano, target.duration_nano, entry.duration_nano) as duration_nano,
-    coalesce(client.error, false) or coalesce(app.error, false) or coalesce(target.error, false) as error,
     coalesce(client.resend_count, 0) as resends,
-    client.parent_span_id as client_parent_span_id,
     coalesce(entry.kind in (2, 5), true) as served,
-    case
-        -- a callee's span that does not fit into its caller's tells how far the two clocks differ; the way there and
-        -- back is taken to be equally long (source: jaeger, adjuster/clockskew.go)
-        when client.host is null or app.host is null or client.host = app.host then 0
-        when app.start_time_unix_nano >= client.start_time_unix_nano
-            and app.start_time_unix_nano + app.duration_nano <= client.start_time_unix_nano + client.duration_nano
-        then 0
-        when app.kind in (4, 5) then 0
-        when app.duration_nano > client.duration_nano
-        then app.start_time_unix_nano::hugeint - client.start_time_unix_nano
-        else app.start_time_unix_nano::hugeint - client.start_time_unix_nano
-            - (client.duration_nano - app.duration_nano) // 2
-    end as skew_nano,
-    case when client.duration_nano >= app.duration_nano then client.duration_nano - app.duration_nano end
-        as network_nano,
     list_filter(
         [
-            case when c.orphan then 'missing-parent' end,
-            case when coalesce(entry.shared or app.shared or target.shared, false) then 'shared-id' end,
-            case when coalesce(entry.conflict or app.conflict or client.conflict, false) then 'conflicting-copies' end,
-            case when coalesce(entry.cycle or target.cycle, false) then 'parent-cycle' end,
-            case when c.twice_sent then 'duplicate-traceparent' end
+            case when s.orphan then 'missing-parent' end,
+            case when s.shared then 'shared-id' end,
+            case when s.conflict then 'conflicting-copies' end,
+            case when s.cycle then 'parent-cycle' end,
+            case when s.twice_sent then 'duplicate-traceparent' end
         ],
         lambda mark: mark is not null
     ) as marks
-from calls as c
-left join nodes as caller on caller.trace_id = c.caller_trace_id and caller.span_id = c.caller_visit
-left join nodes as client on client.trace_id = c.caller_trace_id and client.span_id = c.caller_span_id
-left join nodes as entry on entry.trace_id = c.trace_id and entry.span_id = c.entry_span_id
-left join nodes as app on app.trace_id = c.trace_id and app.span_id = c.app_span_id
-left join nodes as target on target.trace_id = c.trace_id and target.span_id = c.target_span_id
-left join nodes as edge on edge.trace_id = c.trace_id and edge.span_id = c.edge_span_id
+from shapes as s
+left join traits as caller on caller.trait = s.caller_trait
+left join traits as client on client.trait = s.client_trait
+left join traits as entry on entry.trait = s.entry_trait
+left join traits as app on app.trait = s.app_trait
+left join traits as target on target.trait = s.target_trait
+left join traits as edge on edge.trait = s.edge_trait

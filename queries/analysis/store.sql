@@ -1,14 +1,14 @@
 -- Store: the judged calls of the touched traces as hops.
--- reads: facts, paths, nodes
+-- reads: parents, paths, judged, attempts, touched, nodes
 insert into hops by name
 select
-    f.trace_id,
-    f.anchor_span_id,
-    f.answered,
-    coalesce(f.orphan, false) as orphan,
-    p.parent_trace_id,
-    p.parent_anchor_span_id,
-    p.chain_trace_id,
+    t.trace_id,
+    c.anchor_span_id,
+    c.answered,
+    coalesce(c.orphan, false) as orphan,
+    up_trace.trace_id as parent_trace_id,
+    up.anchor_span_id as parent_anchor_span_id,
+    chain_trace.trace_id as chain_trace_id,
     p.depth,
     p.leaf,
     p.path,
@@ -31,51 +31,53 @@ select
     f.verified_identity as verified_caller,
     f.peer_identity as peer_caller,
     f.server_host,
-    f.url_path,
+    c.url_path,
     f.http_method,
     f.http_status,
     f.road,
     case when f.road = 'public' then coalesce(f.public_confidence, 'suspected') end as confidence,
     f.protection,
-    p.verdict,
+    f.verdict,
     case
         when f.authz_decision = 'deny' then 'refused'
         when f.authz_decision = 'allow' then 'passed'
         when f.http_status is null or f.http_status in (401, 403) then 'unknown'
         else 'passed'
     end as outcome,
-    p.reason,
+    f.reason,
     f.grade,
     f.pairing,
     f.grant_file,
     f.grant_line,
     f.granted_road as grant_road,
-    f.start_time_unix_nano,
-    f.duration_nano,
-    f.error,
-    p.error_origin,
-    f.attempts,
-    f.skew_nano,
-    f.network_nano,
+    c.start_time_unix_nano,
+    c.duration_nano,
+    c.error,
+    c.error and not p.failed_below as error_origin,
+    c.attempts,
+    c.skew_nano,
+    c.network_nano,
     p.corrected_start_unix_nano,
     p.critical,
     p.critical_nano,
     f.marks
-    || case when f.skew_nano <> 0 then ['clock-skew'] else [] end
+    || case when c.skew_nano <> 0 then ['clock-skew'] else [] end
     || case when f.claims_outside then ['claim-from-outside'] else [] end as marks,
-    coalesce(own.ids[f.caller_span_id], f.caller_span_id) as caller_span_id,
-    case when f.answered then coalesce(own.ids[f.app_span_id], f.app_span_id) end as callee_span_id,
+    c.caller_span_id,
+    c.callee_span_id,
     f.via,
     case
-        when own.ids is null then f.evidence
-        else first_of_each(list_transform(f.evidence, lambda span: coalesce(own.ids[span], span)))
-    end as evidence
-from facts as f
-join paths as p using (trace_id, anchor_span_id, answered)
-left join (
-    -- nodes that share a span id are named apart; outside they have the id that their span had
-    select trace_id, map_from_entries(list((span_id, own_span_id))) as ids
-    from nodes
-    where shared
-    group by trace_id
-) as own on own.trace_id = f.trace_id
+        when tried.call is null and own.trace is null then c.evidence
+        else first_of_each(coalesce(tried.evidence, c.evidence))
+    end as evidence,
+    t.last_load_id as load_id
+from parents as c
+join paths as p using (call)
+join judged as f on f.shape = c.shape
+join touched as t on t.trace = c.trace
+join touched as chain_trace on chain_trace.trace = p.chain_trace
+left join parents as up on up.call = c.parent
+left join touched as up_trace on up_trace.trace = up.trace
+left join attempts as tried on tried.call = c.call
+-- spans that share an id are one in the evidence
+left join (select distinct trace from nodes where shared) as own on own.trace = c.trace

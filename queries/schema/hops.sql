@@ -58,5 +58,6 @@ create table if not exists hops (
     critical_nano ubigint not null,  -- what it alone cost there
     marks varchar[] not null,  -- what was odd about its spans, and how it was settled
     via varchar[] not null,  -- edges that carried the call
-    evidence ubigint[] not null  -- span ids, caller's side first
+    evidence ubigint[] not null,  -- span ids, caller's side first
+    load_id ubigint not null  -- the last load with a span of its trace: finds a trace's hops without all of history
 );

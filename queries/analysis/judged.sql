@@ -1,0 +1,17 @@
+-- Judged: every shape of call with the decision on it.
+-- reads: facts, decisions
+create or replace temp table judged as
+select
+    f.*,
+    d.verdict,
+    d.reason,
+    list_position(['denied', 'unknown', 'allowed'], d.verdict)::utinyint as verdict_rank,
+    -- the entry comes from outside by its nature: it says nothing of the roads inside
+    case
+        when f.caller is not null and f.fact_caller <> 'external'
+        then list_position(['public', 'unknown', 'private', 'binding'], f.road)
+    end::utinyint as road_rank,
+    dense_rank() over (order by coalesce(f.callee, 'unknown'))::integer as callee_name
+from facts as f
+join decisions as d
+    using (fact_receiver, fact_manifest, fact_caller, fact_callee, fact_grant, fact_entry)

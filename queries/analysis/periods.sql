@@ -1,0 +1,29 @@
+-- Periods: the stretches of time in which one policy was in force, by which revisions a call is judged, what these ask
+--          of a request, and who is outside.
+-- reads: policy_periods, policy_of_calls, grant_revisions, policy_revisions, services, identities
+-- why: of a request's path, host and the like only what some policy asks for tells two calls apart.
+create or replace temp table periods as
+select * from policy_periods;
+create or replace temp table judged_by as
+select period, coalesce(deployment, '') as deployment, revision from policy_of_calls;
+create or replace temp table asked as
+select
+    coalesce(bool_or(field = 'method'), false) as method,
+    coalesce(bool_or(field = 'path'), false) as path,
+    coalesce(bool_or(field in ('host', 'port', 'port_name', 'listener_port')), false) as host,
+    coalesce(bool_or(field = 'source_address'), false) as address,
+    count(*) > 0 as anything
+from (
+    select 'method' as field from grant_revisions semi join judged_by using (revision) where methods <> []
+    union
+    select 'path' from grant_revisions semi join judged_by using (revision) where paths <> []
+    union
+    select '' from policy_revisions semi join judged_by using (revision)
+    union
+    select unnest(asks) from policy_revisions semi join judged_by using (revision)
+);
+create or replace temp table outsiders as
+-- what runs at its users' calls from there, whatever its name
+select service from services where outside
+union
+select service from identities where outside and service is not null

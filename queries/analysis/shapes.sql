@@ -1,0 +1,44 @@
+-- Shapes: the calls that are alike in all that is decided from, once each; `calls` lists which they are.
+-- reads: witnessed, periods, issued_credentials, traits, outsiders, asked
+-- why: what is named, placed, granted and judged below is so once a shape and not once a call. What is decided from and
+--      differs from call to call is a column here that takes few values: a period for a time, an equality for two hashes.
+create or replace temp table shapes as
+with callers_outside as (
+    select trait from traits semi join outsiders using (service)
+)
+select row_number() over ()::integer as shape, *
+from (
+    select
+        caller_trait,
+        client_trait,
+        entry_trait,
+        app_trait,
+        target_trait,
+        edge_trait,
+        via,
+        pairing,
+        orphan,
+        joined,
+        twice_sent,
+        shared,
+        conflict,
+        cycle,
+        answered,
+        proof_agrees,
+        witnessed_more,
+        q.since_unix_nano as period,
+        coalesce(
+            w.start_time_unix_nano <= (select max(issued_unix_nano) from issued_credentials), false
+        ) as before_last_issued,
+        -- paths differ without end: only where an entry or a grant is told by one
+        case when a.path or w.caller_trait is null or o.trait is not null then w.url_path end as url_path,
+        list(w.call) as calls
+    from witnessed as w
+    cross join asked as a
+    join periods as q
+        on w.start_time_unix_nano >= q.since_unix_nano
+        -- the last period ends with the last moment, which is in it
+        and least(w.start_time_unix_nano, 18446744073709551614) < q.until_unix_nano
+    left join callers_outside as o on o.trait = w.caller_trait
+    group by all
+)

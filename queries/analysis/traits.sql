@@ -1,0 +1,80 @@
+-- Traits: what spans say of themselves that many say alike, each distinct tuple of it once, with who says it.
+-- parameters: first_load, last_load (of the touched traces)
+-- reads: touched, spans, identities, service_matches
+-- why: names, hosts, states and statuses repeat: a few thousand tuples in a million spans. All that is decided from
+--      them is decided once a tuple, and a span carries the tuple's number. What differs from call to call (ids,
+--      times, paths, request ids) is not in it. A name comes from its own resource only, never from a neighbour.
+create or replace temp table traits as
+with aliases as (
+    select value as alias, any_value(service) as service
+    from service_matches
+    where attribute = 'service.name'
+    group by value
+),
+told as (
+    select
+        list(s.rowid) as arrivals,
+        s.resource_id,
+        s.kind,
+        -- OTLP flags bits 8 and 9: known, and yes
+        s.flags & 768 = 768 as remote_parent,
+        s.status_code = 2 or coalesce(s.http_status >= 500, false) as error,
+        s.http_method,
+        s.http_status,
+        s.url_scheme,
+        s.server_host,
+        s.network_peer_address,
+        s.client_address,
+        s.peer_service,
+        s.binding_name,
+        s.claimed_caller,
+        s.claimed_callee,
+        s.claimed_env,
+        s.claimed_deployment,
+        s.db_system,
+        s.db_name,
+        s.messaging_system,
+        s.messaging_destination,
+        s.component,
+        s.proxy_cluster,
+        s.proxy_node,
+        s.resend_count,
+        s.tls_version,
+        s.peer_cert_sha256,
+        s.peer_id,
+        s.verified_caller,
+        s.authz_decision,
+        s.authz_reason,
+        s.credential_sha256
+    from spans as s
+    semi join touched using (trace_id)
+    where s.load_id >= $first_load and s.load_id <= $last_load
+    group by all
+),
+named as (
+    select
+        told.* exclude (claimed_caller, claimed_callee, peer_service),
+        coalesce(n.service, proxy_service(told.proxy_node), 'unknown_service') as service,
+        -- two resources without a name are two services until something says otherwise
+        case when coalesce(n.service, told.proxy_node) is null then told.resource_id end as nameless,
+        n.scope,
+        n.environment,
+        n.deployment,
+        n.edge,
+        n.edge or n.proxy or coalesce(told.component = 'proxy', false) as proxy,
+        -- a claim names itself as its sender's telemetry does
+        coalesce(caller.service, told.claimed_caller) as claimed_caller,
+        coalesce(callee.service, told.claimed_callee) as claimed_callee,
+        coalesce(peer.service, told.peer_service) as peer_service
+    from told
+    join identities as n using (resource_id)
+    left join aliases as caller on caller.alias = told.claimed_caller
+    left join aliases as callee on callee.alias = told.claimed_callee
+    left join aliases as peer on peer.alias = told.peer_service
+)
+select
+    row_number() over ()::integer as trait,
+    dense_rank() over (order by service, nameless)::integer as name,
+    dense_rank() over (order by resource_id)::integer as host,
+    *
+from named
