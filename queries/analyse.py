@@ -203,7 +203,7 @@ def _known(facts: Facts) -> Facts:
     return facts if facts.receiver in FACT_VALUES["receiver"] else facts._replace(receiver="none")
 
 
-_PYTHON_STEPS: Final[dict[str, Callable[[Connection], dict[str, int]]]] = {
+_PYTHON_STEPS: Final[dict[str, Callable[[Connection, dict[str, int]], None]]] = {
     "touched": _bound_loads,
     "nodes": _tell_copies_apart,
     "walk": _walk_on,
@@ -212,4 +212,4 @@ _PYTHON_STEPS: Final[dict[str, Callable[[Connection], dict[str, int]]]] = {
     "requests_seen": lambda con, _: rule_requests(con),
     "facts_seen": _judge,
 }
-"""What Python does after a step; it may add parameters for the steps that follow."""
+"""What Python does after a step; it may add values for the parameters of the steps that follow."""

@@ -1,5 +1,4 @@
--- Periods: the stretches of time in which one policy was in force, by which revisions a call is judged, what these ask
---          of a request, and who is outside.
+-- Periods: when which policy was in force, the revisions that calls are judged by, what these ask, and who is outside.
 -- reads: policy_periods, policy_of_calls, grant_revisions, policy_revisions, services, identities
 -- why: of a request's path, host and the like only what some policy asks for tells two calls apart.
 create or replace temp table periods as
