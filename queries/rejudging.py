@@ -1,7 +1,8 @@
 """Distinct calls judged by another policy: each is drawn as spans into a database in memory, and analysed there.
 
 The analysis that judges stored spans judges these, so that a replay and a collector cannot differ. Nothing stored is
-read or written. `rejudge` takes rows of the report `calls`.
+read or written. `rejudge` takes rows of the report `calls`. What they do not hold, such as the caller's address, no
+policy can ask for: such a call becomes unknown, never allowed or denied.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ _LOCAL, _REMOTE = 0x100, 0x300
 _CALLER_SPAN, _CALLEE_SPAN = 1, 2
 _SOMEWHERE: Final = "8.8.8.8"
 """Any address of the internet, as the client of a call that came from outside."""
+_CERTIFICATE: Final = "0" * 64
+"""Any certificate, where it is known that there was one."""
 _SCHEMES: Final = {"plaintext": "http", "tls": "https", "mtls": "https"}
 _BEYOND_POLICY: Final = frozenset(
     reason for name, reasons in REASONS.items() if name not in ("allowed", "grant") for reason in reasons
@@ -121,13 +124,17 @@ def _spans(number: int, call: Row, resources: dict[uuid.UUID, dict[str, Any]]) -
             "kind": CONSUMER if message else SERVER,
             "client_address": _SOMEWHERE if call.get("from_outside") else None,
             "server_host": None if call["caller"] is not None else call.get("host"),
+            "peer_id": call.get("peer_caller"),
+            "peer_cert_sha256": _CERTIFICATE if call.get("protection") == "mtls" else None,
+            "verified_caller": call.get("verified_caller"),
             "resource_id": _resource(resources, call, "callee"),
         }
 
 
 def _resource(resources: dict[uuid.UUID, dict[str, Any]], call: Row, side: str) -> uuid.UUID:
     service, environment, deployment = (call.get(f"{side}{part}") for part in ("", "_env", "_deployment"))
-    content = json.dumps([service, call.get("scope"), environment, deployment])
+    scope = call.get("scope") if side == "callee" else call.get("caller_scope") or call.get("scope")
+    content = json.dumps([service, scope, environment, deployment])
     name = uuid.UUID(bytes=hashlib.sha256(content.encode()).digest()[:16])
     resources[name] = {
         "resource_id": name,
@@ -135,7 +142,7 @@ def _resource(resources: dict[uuid.UUID, dict[str, Any]], call: Row, side: str) 
         "dropped_attributes_count": 0,
         "load_id": 1,
         "service": service,
-        "scope": call.get("scope"),
+        "scope": scope,
         "environment": environment,
         "deployment": deployment,
     }

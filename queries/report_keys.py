@@ -25,9 +25,10 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "hops": _HOP,
     "calls": (
-        "scope", "caller", "caller_env", "callee", "callee_env", "caller_deployment", "callee_deployment", "kind",
-        "method", "path", "host", "protection", "from_outside", "binding", "road", "verdict", "reason", "outcome",
-        "grade", "file", "line", "calls", "days", "first_seen", "last_seen", "example_trace_id",
+        "scope", "caller_scope", "caller", "caller_env", "callee", "callee_env", "caller_deployment",
+        "callee_deployment", "kind", "method", "path", "host", "protection", "peer_caller", "verified_caller",
+        "from_outside", "binding", "road", "verdict", "reason", "outcome", "grade", "file",
+        "line", "calls", "days", "first_seen", "last_seen", "example_trace_id",
     ),
     "chains": (
         "scope", "environment", "signature", "calls", "errors", "p50_ms", "p95_ms", "p99_ms", "verdict", "road",

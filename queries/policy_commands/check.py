@@ -28,6 +28,9 @@ _WHY: Final = {
     "declared": "a manifest declares it",
     "undeclared": "manifests speak of these services, and none lets this one call that one so",
     "no_manifest": "no manifest speaks of the caller or the callee",
+    "forbidden": "a rule denies it",
+    "route_not_allowed": "it may call it, but not by this method or path",
+    "not_shown": "a rule asks for what is not said here: METHOD, PATH, --protection or --caller-id",
     "callee_unknown": "no manifest knows the callee",
     "caller_unknown": "no manifest knows the caller",
 }
@@ -43,6 +46,9 @@ _WHY: Final = {
 @click.option("--caller-env", metavar="NAME", help="The caller's environment, where it is another.")
 @click.option("--protection", type=click.Choice(["mtls", "tls", "plaintext", "unknown"]), default="unknown",
               show_default=True, help="How the call is protected.")  # fmt: skip
+@click.option(
+    "--caller-id", metavar="ID", help="The identity that the caller's certificate proves, a SPIFFE ID."
+)
 @click.option("-f", "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True,
               envvar="BINDTRACE_FORMAT", help="How the answer is written.")  # fmt: skip
 @click.pass_context
@@ -56,6 +62,7 @@ def check(
     env: str | None,
     caller_env: str | None,
     protection: str,
+    caller_id: str | None,
     form: str,
 ) -> None:
     """May CALLER call CALLEE (with METHOD at PATH)? And by which line?
@@ -75,7 +82,8 @@ def check(
         "method": method and method.upper(),
         "path": path,
         "host": None,
-        "protection": protection,
+        "protection": "mtls" if caller_id else protection,
+        "peer_caller": caller_id,
         "from_outside": caller == EXTERNAL,
         "verdict": "unknown",
         "reason": None,

@@ -17,6 +17,7 @@ with shown as (
 )
 select
     scope,
+    caller_scope,
     caller,
     caller_env,
     callee,
@@ -28,6 +29,8 @@ select
     shown_path as path,
     server_host as host,
     protection,
+    peer_caller,
+    verified_caller,
     from_outside,
     binding,
     road,

@@ -13,13 +13,14 @@ import pytest
 from answering import answering
 from call_graphs import graph
 from click.testing import CliRunner, Result
-from drawing import SERVER, draw, span
+from drawing import CLIENT, SERVER, draw, span
 from drawn_shop import UNDECLARED_ID, faulty_spans, good_spans, write_shop
 from graph_rows import store
 from shop_policy import settings, vercel
 
 from bindtrace.propagation.command import bindtrace
 from bindtrace.propagation.manifest import DeclaredService, Exposure, Grant, Manifest
+from bindtrace.propagation.platforms import read_manifests
 from bindtrace.queries.analyse import analyse
 from bindtrace.queries.catalog import run_report
 from bindtrace.queries.policy import install_policy
@@ -94,6 +95,48 @@ def test_the_same_policy_changes_nothing_in_random_call_graphs(
     found = judged(con, [manifest])
 
     assert len({before for before, _ in found}) > 10
+    assert [(before, after) for before, after in found if before != after] == []
+
+
+MESH = """\
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: ledger, namespace: shop}
+spec:
+  action: ALLOW
+  rules:
+  - from: [{source: {principals: ["cluster.local/ns/shop/sa/web"]}}]
+    to: [{operation: {methods: ["GET"], paths: ["/v1/*"]}}]
+---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: strict, namespace: shop}
+spec: {mtls: {mode: STRICT}}
+"""
+
+
+def test_the_same_policy_of_a_mesh_changes_nothing(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    (tmp_path / "mesh.yaml").write_text(MESH)
+    mesh = list(read_manifests([tmp_path / "mesh.yaml"]))
+    install_policy(con, mesh)
+    requests = [("GET", "/v1/a"), ("POST", "/v1/a"), ("GET", "/v2"), (None, None)]
+    peers = ["spiffe://cluster.local/ns/shop/sa/web", "spiffe://cluster.local/ns/shop/sa/cron", None]
+    number = 0
+    for method, path in requests:
+        for peer in peers:
+            for scheme in ("http", "https"):
+                number += 1
+                asked = {"http_method": method, "url_path": path, "url_scheme": scheme, "trace": number}
+                draw(
+                    con,
+                    span("web.shop", CLIENT, 1, **asked),
+                    span("ledger.shop", SERVER, 2, 1, peer_id=peer if scheme == "https" else None, **asked),
+                )
+    analyse(con)
+
+    found = judged(con, mesh)
+
+    assert {before[0] for before, _ in found} == {"allowed", "denied", "unknown"}
     assert [(before, after) for before, after in found if before != after] == []
 
 
