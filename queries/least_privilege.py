@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from bindtrace.propagation.errors import Refusal
 from bindtrace.propagation.manifest import Grant, Manifest
-from bindtrace.propagation.platforms import PLATFORMS, generic
+from bindtrace.propagation.platforms import PLATFORMS, generic, kubernetes
 from bindtrace.propagation.suggesting import (
     Edit,
     Needed,
@@ -16,11 +17,13 @@ from bindtrace.propagation.suggesting import (
     Suggestion,
     cloudflare,
     covers,
+    istio,
     unused,
     vercel,
 )
 from bindtrace.propagation.suggesting import generic as toml
 from bindtrace.propagation.vocabulary import GRADES, UNKNOWN_SERVICE
+from bindtrace.queries.rejudging import rejudge
 from bindtrace.queries.source import Row
 
 WRITERS: Final[Mapping[str, Suggest]] = {
@@ -65,6 +68,7 @@ def needed_of(calls: Iterable[Row], min_grade: str) -> tuple[list[Needed], list[
         agreed = [row for row in rows if row["grade"] != "contradicted"]
         counted = agreed or rows
         grade = min((row["grade"] for row in counted), key=GRADES.index)
+        identities = {row["peer_caller"] for row in counted} - {None}
         needed = Needed(
             caller,
             callee,
@@ -75,6 +79,7 @@ def needed_of(calls: Iterable[Row], min_grade: str) -> tuple[list[Needed], list[
             max(row["days"] for row in counted),
             grade,
             min((row["verdict"] for row in counted), key=("denied", "unknown", "allowed").index),
+            identities.pop() if len(identities) == 1 else None,
         )
         if not agreed:
             unsure.append(LeftOut(needed, "two witnesses disagree on who called"))
@@ -82,7 +87,11 @@ def needed_of(calls: Iterable[Row], min_grade: str) -> tuple[list[Needed], list[
             unsure.append(LeftOut(needed, f"only {grade}; --min-grade {grade} takes it"))
         else:
             sure.append(needed)
-    return sorted(sure), sorted(unsure)
+    return sorted(sure, key=_pair), sorted(unsure, key=lambda left: _pair(left.needed))
+
+
+def _pair(call: Needed) -> tuple[str, str, str]:
+    return call.caller, call.callee, call.environment or ""
 
 
 def suggested(
@@ -112,6 +121,47 @@ def suggested(
         granted += [call for edit in made.edits if edit.needed for call in needed if _same(call, edit.needed)]
     known = {service.service for manifest in manifests for service in manifest.services}
     return edited, [LeftOut(call, _why_not(call, known)) for call in needed if call not in granted]
+
+
+def for_istio(
+    file: str,
+    manifests: Sequence[Manifest],
+    needed: Sequence[Needed],
+    unsure: Sequence[LeftOut],
+    calls: Sequence[Row],
+) -> tuple[list[Edited], list[LeftOut]]:
+    """AuthorizationPolicies for a new file, judged as they read back; and the calls that they could not take.
+
+    Raises `Refusal` where they would not let through what they are for.
+    """
+    barred = {
+        one.needed.callee: f"a policy would refuse {one.needed.caller}, left out as {one.why}"
+        for one in unsure
+    }
+    barred |= {
+        call[
+            "callee"
+        ]: f"the outside calls {call['callee']} too: a policy must also name the gateway's account"
+        for call in calls
+        if call["caller"] is None and call["kind"] == "call"
+    }
+    made = istio.policies(needed, [w for manifest in manifests for w in manifest.workloads], barred)
+    manifest = kubernetes.read(Path(file), made.text)
+    edits = [
+        Edit("add", n.caller, n.callee, n.environment, principal, None, n) for n, principal in made.allowed
+    ]
+    # Names become namespaces and accounts by the workloads that were given; policies that stood before do not count.
+    named = [replace(one, policies=(), grants=(), defaults=()) for one in manifests]
+    probes = [
+        {**call, "peer_caller": f"spiffe://{principal}", "protection": "mtls", "reason": None}
+        for one, principal in made.allowed
+        for call in calls
+        if (call["caller"], call["callee"]) == (one.caller, one.callee) and call["method"]
+    ]
+    if any(judged.verdict != "allowed" for judged in rejudge(probes, [*named, manifest])):
+        raise _cannot(manifest, "its policies would refuse calls that they are for")
+    left = [LeftOut(call, why) for call, why in made.left_out]
+    return [Edited(manifest, "", made.text, tuple(edits))], left
 
 
 def _made(manifest: Manifest, text: str, needed: Sequence[Needed], gone: Sequence[Grant]) -> Suggestion:

@@ -24,6 +24,8 @@ class Needed(NamedTuple):
     days: int
     grade: str
     verdict: str
+    identity: str | None = None
+    """The SPIFFE ID that the caller's certificate proved, where all its calls show the same."""
 
     def __str__(self) -> str:
         calls = f"{self.calls:,} call{'' if self.calls == 1 else 's'}"

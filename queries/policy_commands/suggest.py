@@ -23,33 +23,52 @@ from bindtrace.queries.source import Row
 FORMATS: Final = ("patch", *TABLE_FORMATS)
 
 
+ISTIO_FILE: Final = "bindtrace-policies.yaml"
+
+
 @click.command()
+@click.option("--platform", type=click.Choice(["istio"]),
+              help="Write AuthorizationPolicies of Istio into a new file, instead of editing manifests.")  # fmt: skip
 @manifest_option
 @click.option("--min-grade", type=click.Choice(GRADES), default="claimed", show_default=True,
               help="Grant only calls that are as sure as this, or surer.")  # fmt: skip
 @click.option("--keep-unused", is_flag=True, help="Leave grants that no stored call used.")
 @common(FORMATS)
-def suggest(asked: Asked, manifests: Sequence[Path], min_grade: str, keep_unused: bool) -> None:
+def suggest(
+    asked: Asked, manifests: Sequence[Path], platform: str | None, min_grade: str, keep_unused: bool
+) -> None:
     """Edit the manifests so that they grant the calls that were seen, and no others.
 
     Writes a patch for `patch -p1` or `git apply`, in the platform's own syntax; what it does not touch stays to the
     byte. Look at each line before you apply it: a call that should never have been made was seen too.
+    For Istio, the manifests tell namespaces, labels and service accounts.
     """
+    policy = read_manifests(manifests)
     # Edited is what each file says for itself, not what the files mean together.
-    policy = [read_manifest(Path(manifest.file)) for manifest in read_manifests(manifests)]
-    texts = {manifest.file: Path(manifest.file).read_bytes().decode("utf-8") for manifest in policy}
-    if not any(manifest.platform in WRITERS for manifest in policy):
+    files = [] if platform else [read_manifest(Path(manifest.file)) for manifest in policy]
+    texts = {manifest.file: Path(manifest.file).read_bytes().decode("utf-8") for manifest in files}
+    if not platform and not any(manifest.platform in WRITERS for manifest in files):
         raise Refusal(
             "none of these manifests can be edited",
-            fix=f"name one of {', '.join(WRITERS)}; -f json lists the calls",
+            fix=f"name one of {', '.join(WRITERS)}, or write new policies with --platform istio",
         )
     with source_of(asked) as source:
         calls = calls_of(source, asked.query(), policy)
         where = source.describe()
     needed, unsure = least_privilege.needed_of(calls, min_grade)
-    # A call that is not sure enough to be granted is sure enough not to lose its grant.
-    used = None if keep_unused else [*needed, *(one.needed for one in unsure)]
-    edited, without = least_privilege.suggested(texts, policy, needed, used)
+    if platform:
+        edited, without = least_privilege.for_istio(ISTIO_FILE, policy, needed, unsure, calls)
+        standing = [
+            one for manifest in policy for one in manifest.policies if one.action == "allow" and one.enforced
+        ]
+        for one in standing:
+            render.say(
+                f"{one.file}:{one.line}: {one.name} lets in its callers too, as long as it stands beside these"
+            )
+    else:
+        # A call that is not sure enough to be granted is sure enough not to lose its grant.
+        used = None if keep_unused else [*needed, *(one.needed for one in unsure)]
+        edited, without = least_privilege.suggested(texts, files, needed, used)
     rows = least_privilege.rows_of(edited, [*unsure, *without])
     if asked.form == "patch":
         render.out("".join(map(patch, edited)))
@@ -66,8 +85,9 @@ def suggest(asked: Asked, manifests: Sequence[Path], min_grade: str, keep_unused
 def patch(one: Edited) -> str:
     """A unified diff that `patch -p1` and `git apply` read; empty where nothing changes."""
     name = one.manifest.file.lstrip("/")
+    old = f"a/{name}" if one.before else "/dev/null"
     lines = difflib.unified_diff(
-        one.before.splitlines(keepends=True), one.after.splitlines(keepends=True), f"a/{name}", f"b/{name}"
+        one.before.splitlines(keepends=True), one.after.splitlines(keepends=True), old, f"b/{name}"
     )
     return "".join(
         line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
