@@ -73,14 +73,14 @@ def _grants(
     asks = frozenset().union(*(policy.applies.fields(definitions) for policy in policies))
     mesh = _Mesh(Workloads(workloads), definitions, asks)
     services = {(s.name, s.workload.service_account): s for s in map(_service, workloads)}
-    index = PolicyIndex(policies, definitions)
+    index, nearby = PolicyIndex(policies, definitions), _Near(services.values())
     left, told = MAX_ASKED, dict[Grant, None]()
     for callee in dict.fromkeys(service.name for service in services.values()):
         for policy in index.candidates(Known(mesh.known.facts(Call(callee), asks), definitions)):
             if not mesh.may(policy.applies, callee):
                 continue
             for clause in policy.clauses:
-                near = _near(clause.condition, definitions, services.values())
+                near = sorted(nearby.callers(clause.condition, definitions), key=lambda service: service.name)
                 left -= len(near)
                 if left < 0:
                     return {}
@@ -96,30 +96,39 @@ def _callers(mesh: _Mesh, condition: Condition, callee: str, near: Iterable[_Ser
     return [service.name for service in near if mesh.may(condition, callee, service.name)]
 
 
-def _near(
-    condition: Condition, definitions: Mapping[str, Condition], services: Iterable[_Service]
-) -> list[_Service]:
-    """Those that a condition may be about: of its namespaces, or with its accounts; all where it names neither."""
-    wanted = {field: set(_exact(condition, field, definitions)) for field in _CALLER}
-    if not any(wanted.values()):
-        return list(services)
-    return [
-        service
-        for service in services
-        if service.workload.namespace in wanted["caller_namespace"]
-        or service.workload.service_account in wanted["caller_service_account"]
-    ]
+class _Near:
+    """Services by the account and the namespace that a condition may ask a caller for."""
+
+    def __init__(self, services: Iterable[_Service]) -> None:
+        self.all = frozenset(services)
+        self._by: dict[tuple[str, str], set[_Service]] = {}
+        for service in self.all:
+            workload = service.workload
+            for key in zip(_CALLER, (workload.namespace, workload.service_account), strict=True):
+                self._by.setdefault(key, set()).add(service)
+
+    def callers(self, condition: Condition, definitions: Mapping[str, Condition]) -> frozenset[_Service]:
+        """No caller that may meet it is left out."""
+        if condition.op == "named" and condition.field in definitions:
+            return self.callers(definitions[condition.field], definitions)
+        parts = [self.callers(part, definitions) for part in condition.parts]
+        if condition.op == "every":
+            return self.all.intersection(*parts)
+        if condition.op == "either":
+            return frozenset().union(*parts)
+        exact = all(matcher.kind == "exact" for matcher in condition.matchers)
+        if condition.op == "test" and condition.field in _CALLER and exact:
+            keys = ((condition.field, matcher.text) for matcher in condition.matchers)
+            return frozenset().union(*(self._by.get(key, ()) for key in keys))
+        return self.all
 
 
-def _exact(condition: Condition, field: str, definitions: Mapping[str, Condition]) -> Iterator[str]:
+def _exact(condition: Condition, field: str) -> Iterator[str]:
     """The texts that it compares a field with."""
-    if condition.op == "named" and condition.field in definitions:
-        yield from _exact(definitions[condition.field], field, definitions)
-    if condition.op == "negation":
-        return
-    yield from (matcher.text for matcher in condition.matchers if condition.field == field)
-    for part in condition.parts:
-        yield from _exact(part, field, definitions)
+    if condition.op != "negation":
+        yield from (matcher.text for matcher in condition.matchers if condition.field == field)
+        for part in condition.parts:
+            yield from _exact(part, field)
 
 
 def _service(workload: Workload) -> _Service:
@@ -128,7 +137,7 @@ def _service(workload: Workload) -> _Service:
 
 
 def _grant(policy: Policy, clause: Clause, caller: str, callee: str) -> Grant:
-    methods = tuple(dict.fromkeys(_exact(clause.condition, "method", {})))
+    methods = tuple(dict.fromkeys(_exact(clause.condition, "method")))
     return Grant(
         policy.platform, "", None, caller, callee, None, policy.file, clause.line, methods=methods, ruled=True
     )
