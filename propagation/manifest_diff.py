@@ -1,16 +1,18 @@
-"""What differs between two sets of manifests: grants, exposures, services, defaults, exceptions. Values in, values out.
+"""What differs between two sets of manifests: grants, exposures, services, policies, exceptions. Values in and out.
 
 A line that only moved is no difference. Every difference says whether it lets more through than before.
 """
 
 from __future__ import annotations
 
+import textwrap
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Final, Literal, NamedTuple
 
 from bindtrace.propagation.manifest import Exposed, Manifest
+from bindtrace.propagation.policies import Clause, Policy
 
 Change = Literal["added", "removed", "changed"]
 Effect = Literal["widens", "narrows", "neither"]
@@ -62,6 +64,12 @@ _KINDS: Final = (
         "defaults", "default", ("platform", "scope", "service"), (None, "service"),
         lambda d: 1 if d.action == "allow" else -1,
         lambda own, d: f"{d.action} what no grant speaks of",
+    ),
+    _Kind(
+        "policies", "policy", ("platform", "scope", "name", "action"), (None, None),
+        # An allow policy opens for some and closes for the rest: the grants that it comes to say which.
+        lambda p: {"deny": -1, "require": -1}.get(p.action, 0) if p.enforced else 0,
+        lambda own, p: _policy(own, p),
     ),
     _Kind(
         "accepted", "exception", ("rule", "caller", "callee"), ("caller", "callee"),
@@ -126,7 +134,28 @@ def _without_equals(old: list[Any], new: list[Any]) -> tuple[list[Any], list[Any
 
 
 def _content(entry: Any) -> dict[str, Any]:
-    return {field.name: getattr(entry, field.name) for field in fields(entry) if field.name not in _PLACE}
+    return {f.name: _unplaced(getattr(entry, f.name)) for f in fields(entry) if f.name not in _PLACE}
+
+
+def _unplaced(value: Any) -> Any:
+    return (
+        [part.condition if isinstance(part, Clause) else part for part in value]
+        if isinstance(value, tuple)
+        else value
+    )
+
+
+def _policy(own: Mapping[str, Any], policy: Policy) -> str:
+    """As `ledger (deny): method=PUT`; of a change what changed of it."""
+    words = {
+        "applies": f"to {policy.applies}",
+        "clauses": "; ".join(str(clause.condition) for clause in policy.clauses) or "met by no call",
+        "enforced": "judging" if policy.enforced else "judging nothing",
+        "rank": f"rank {policy.rank}",
+        "stage": f"stage {policy.stage}",
+    }
+    said = ", ".join(words[name] for name in words if name in (own or ("applies", "clauses")))
+    return textwrap.shorten(f"{policy.name} ({policy.action}): {said}", 400, placeholder=" …")
 
 
 def _difference(kind: _Kind, change: Change, old: Any, new: Any) -> Difference:

@@ -26,7 +26,7 @@ _manifest = click.Path(path_type=Path, exists=True)
               envvar="BINDTRACE_FORMAT", help="How the answer is written.")  # fmt: skip
 @click.pass_context
 def diff(ctx: click.Context, old: Path, new: Path, exit_code: bool, form: str) -> None:
-    """Grants, exposures, services, defaults and exceptions that B declares otherwise than A.
+    """Grants, exposures, services, defaults, policies and exceptions that B declares otherwise than A.
 
     What lets more through comes first. A line that only moved is no difference.
     """

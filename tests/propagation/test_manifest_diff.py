@@ -7,8 +7,12 @@ from typing import Any
 
 import pytest
 
+from bindtrace.propagation.conditions import ALWAYS
+from bindtrace.propagation.conditions import test as shows
 from bindtrace.propagation.manifest import Accepted, DeclaredService, Default, Exposure, Grant, Manifest
 from bindtrace.propagation.manifest_diff import differences, exposure_of
+from bindtrace.propagation.matching import Matcher
+from bindtrace.propagation.policies import Clause, Policy
 
 GRANT = Grant("vercel", "shop", None, "orders", "ledger", "LEDGER_URL", "vercel.json", 7)
 ROUTE = Exposure("vercel", "shop", "ledger", "/ledger", "^/ledger$", "vercel.json", 9)
@@ -116,3 +120,37 @@ def test_exposure_is_what_several_manifests_say_together() -> None:
     files = manifest(services=(LEDGER,)) + manifest(exposures=(ROUTE,))
 
     assert exposure_of(files) == {"ledger": "public"}
+
+
+DENY = Policy(
+    "istio",
+    "shop",
+    "ledger",
+    "deny",
+    2,
+    ALWAYS,
+    (Clause(shows("method", Matcher("exact", "PUT")), 9),),
+    "p.yaml",
+    4,
+)
+
+
+def test_a_policy_that_denies_narrows_and_one_that_allows_says_so_by_its_grants() -> None:
+    assert told(manifest(), manifest(policies=(DENY,))) == [("added", "policy", "narrows")]
+    assert told(manifest(policies=(DENY,)), manifest()) == [("removed", "policy", "widens")]
+    assert told(manifest(), manifest(policies=(replace(DENY, action="allow"),))) == [
+        ("added", "policy", "neither")
+    ]
+    assert (
+        told(manifest(policies=(DENY,)), manifest(policies=(replace(DENY, enforced=False),)))[0][2]
+        == "widens"
+    )
+
+
+def test_a_policy_whose_lines_moved_is_no_difference_and_one_that_asks_otherwise_tells_what() -> None:
+    moved = replace(DENY, line=40, clauses=(Clause(DENY.clauses[0].condition, 45),))
+    other = replace(DENY, clauses=(Clause(shows("method", Matcher("exact", "POST")), 9),))
+
+    assert told(manifest(policies=(DENY,)), manifest(policies=(moved,))) == []
+    (one,) = differences(manifest(policies=(DENY,)), manifest(policies=(other,)))
+    assert (one.before, one.after) == ("ledger (deny): method=PUT", "ledger (deny): method=POST")
