@@ -100,6 +100,12 @@ TRACE_EXTERNAL: Final = "bindtrace.trace.external"
 """On the link from a restarted trace to the one that came from outside."""
 RESERVED_BAGGAGE: Final = "bindtrace."
 GENERATION: Final = "bindtrace.generation"
+ISSUED_SUBJECT: Final = "bindtrace.issued.subject"
+ISSUED_CALLEE: Final = "bindtrace.issued.callee"
+ISSUED_BINDING: Final = "bindtrace.issued.binding"
+ISSUED_JTI_SHA256: Final = "bindtrace.issued.jti_sha256"
+ISSUED_UNTIL_S: Final = "bindtrace.issued.until_s"
+"""On the authority's own spans: what was issued, to whom, to be found again by `CREDENTIAL_SHA256` of a call."""
 
 Assurance = Literal["none", "bearer", "wpt", "mtls", "mtls+wpt"]
 Position = Literal["boundary", "outermost", "inner", "unknown", "proxy"]

@@ -126,7 +126,7 @@ PEER: Final[list[tuple[str, Callable[[Peer], bool]]]] = [
     ("peer_id_mismatch", lambda peer: not peer.present or peer.id == peer.call.wit.subject),
     (
         "cert_binding_mismatch",
-        lambda peer: not peer.present or peer.demanded == "wpt" or peer.bound_to_token(),
+        lambda peer: not peer.present or peer.demanded != "mtls" or peer.bound_to_token(),
     ),
     ("peer_cert_missing", lambda peer: peer.present or peer.demanded == "wpt"),
 ]

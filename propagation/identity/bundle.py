@@ -23,6 +23,7 @@ from bindtrace.propagation.identity.keys import PublicKey, parse_jwk, public_of
 MAX_BUNDLE_BYTES: Final = 256 * 1024
 NOT_AFTER: Final = "bindtrace/not_after"
 """Member of a token key: seconds since 1970 after which nothing it signed is valid; JWKS has no word for it."""
+RENEW_BEFORE: Final = "bindtrace/renew_before"
 _TOKEN: Final = "wit-svid"  # noqa: S105  a word of the standard, not a secret
 _X509: Final = "x509-svid"
 
@@ -44,6 +45,8 @@ class Bundle:
     refresh_hint_s: int
     token_keys: Mapping[str, TokenKey]
     authorities: tuple[x509.Certificate, ...]
+    renew_before_s: int = 0
+    """What was issued up to this second is to be renewed at once: its issuer may be compromised (I8)."""
     skipped: int = 0
 
     @property
@@ -61,7 +64,8 @@ def parse(content: bytes, trust_domain: str) -> Bundle | Absent:
         return document
     entries, sequence = document.get("keys"), document.get("spiffe_sequence", 0)
     refresh_s = document.get("spiffe_refresh_hint", 60)
-    if not isinstance(entries, list) or not is_whole_number(sequence) or not is_whole_number(refresh_s):
+    renew_before_s = document.get(RENEW_BEFORE, 0)
+    if not isinstance(entries, list) or not all(map(is_whole_number, (sequence, refresh_s, renew_before_s))):
         return Absent("keys")
     token_keys: dict[str, TokenKey] = {}
     authorities: list[x509.Certificate] = []
@@ -77,6 +81,7 @@ def parse(content: bytes, trust_domain: str) -> Bundle | Absent:
         max(refresh_s, 1),
         MappingProxyType(token_keys),
         tuple(authorities),
+        renew_before_s,
         skipped=len(entries) - len(token_keys) - len(authorities),
     )
 
@@ -124,6 +129,7 @@ def serialize(bundle: Bundle) -> bytes:
         "keys": keys,
         "spiffe_sequence": bundle.sequence,
         "spiffe_refresh_hint": bundle.refresh_hint_s,
+        **({RENEW_BEFORE: bundle.renew_before_s} if bundle.renew_before_s else {}),
     }
     return json.dumps(document, separators=(",", ":")).encode("ascii")
 

@@ -40,10 +40,10 @@ def decode_b64url(text: str) -> bytes | Absent:
     return content if b64url(content) == text else Absent("base64url")
 
 
-def read_object(content: bytes) -> dict[str, Any] | Absent:
+def read_object(content: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, Any] | Absent:
     """A JSON object within the limits, or `Absent("json")`.
 
-    UTF-8 without a mark, no member twice, integers below 2^53 only, no surrogates, at most four levels.
+    UTF-8 without a mark, no member twice, integers below 2^53 only, no surrogates, at most `max_depth` levels.
     """
     try:
         text = content.decode("utf-8")
@@ -54,7 +54,7 @@ def read_object(content: bytes) -> dict[str, Any] | Absent:
             parse_float=_no_number,
             parse_constant=_no_number,
         )
-        if not isinstance(value, dict) or _too_odd(value, 1):
+        if not isinstance(value, dict) or _too_odd(value, max_depth):
             return Absent("json")
     except (ValueError, RecursionError):
         return Absent("json")
@@ -78,10 +78,10 @@ def _no_number(text: str) -> NoReturn:
     raise ValueError("a number is not an integer")
 
 
-def _too_odd(value: Any, depth: int) -> bool:
+def _too_odd(value: Any, levels: int) -> bool:
     if isinstance(value, str):
         return any("\ud800" <= letter <= "\udfff" for letter in value)
     if not isinstance(value, dict | list):
         return False
     inner = [*value, *value.values()] if isinstance(value, dict) else value
-    return depth > MAX_DEPTH or any(_too_odd(item, depth + 1) for item in inner)
+    return levels < 1 or any(_too_odd(item, levels - 1) for item in inner)

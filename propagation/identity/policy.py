@@ -78,7 +78,7 @@ def parse(content: bytes) -> Policy | Absent:
     """The snapshot, or `Absent` with `length`, `json` or `policy`: half a policy is none."""
     if len(content) > MAX_POLICY_BYTES:
         return Absent("length")
-    document = read_object(content)
+    document = read_object(content, max_depth=6)
     if isinstance(document, Absent):
         return document
     try:

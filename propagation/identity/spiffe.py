@@ -57,6 +57,11 @@ class Workload(NamedTuple):
         return Service(*self[:4])
 
 
+def authority_id(trust_domain: str) -> Workload:
+    """As whom the authority of a trust domain answers; no service can be registered under this project."""
+    return Workload(trust_domain, "bindtrace", "authority", "authority", "authority")
+
+
 def is_segment(text: str) -> bool:
     """Whether `text` may stand between two slashes."""
     return _SEGMENT.fullmatch(text) is not None and text not in (".", "..")

@@ -41,7 +41,9 @@ def status(answer: bytes) -> int:
 def test_a_call_over_mtls_is_proven_by_its_certificate(spans: Spans) -> None:
     app, scene, own = App(), Scene(Domain(now_s=now())), keys.generate()
     server = server_context(own, leaf(scene.domain, own, INVENTORY), [scene.domain.ca])
-    client = client_context(scene.key, leaf(scene.domain, scene.key, ORDERS), [scene.domain.ca])
+    client = client_context(
+        scene.key, leaf(scene.domain, scene.key, ORDERS), [scene.domain.ca], expects=lambda _: True
+    )
     request = scene.request(scene.domain.token(scene.key), "", peer=b"")
 
     with serving(guard(scene, app, now_unix_nano=clock.now_unix_nano), server) as port:
@@ -58,7 +60,9 @@ def test_a_call_over_mtls_is_proven_by_its_certificate(spans: Spans) -> None:
 def test_a_token_on_another_certificates_connection_is_refused(spans: Spans) -> None:
     scene, own, other = Scene(Domain(now_s=now())), keys.generate(), keys.generate()
     server = server_context(own, leaf(scene.domain, own, INVENTORY), [scene.domain.ca])
-    client = client_context(other, leaf(scene.domain, other, ORDERS), [scene.domain.ca])
+    client = client_context(
+        other, leaf(scene.domain, other, ORDERS), [scene.domain.ca], expects=lambda _: True
+    )
 
     with serving(guard(scene, App(), now_unix_nano=clock.now_unix_nano), server) as port:
         answer = exchange(port, as_bytes(scene.request(None, "", peer=b"")), client)
@@ -70,8 +74,10 @@ def test_a_token_on_another_certificates_connection_is_refused(spans: Spans) -> 
 def test_a_stranger_gets_no_handshake_and_a_tls_1_2_client_neither(spans: Spans) -> None:
     scene, own, strangers = Scene(Domain(now_s=now())), keys.generate(), Domain(now_s=now())
     server = server_context(own, leaf(scene.domain, own, INVENTORY), [scene.domain.ca])
-    stranger = client_context(own, leaf(strangers, own, ORDERS), [scene.domain.ca])
-    old = client_context(scene.key, leaf(scene.domain, scene.key, ORDERS), [scene.domain.ca])
+    stranger = client_context(own, leaf(strangers, own, ORDERS), [scene.domain.ca], expects=lambda _: True)
+    old = client_context(
+        scene.key, leaf(scene.domain, scene.key, ORDERS), [scene.domain.ca], expects=lambda _: True
+    )
     old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_2
 
     with serving(guard(scene, App()), server) as port:
@@ -156,7 +162,9 @@ def test_a_session_is_never_resumed(spans: Spans) -> None:
     """T7: a ticket would carry the trust of the day it was made past a change of the bundle."""
     scene, own = Scene(Domain(now_s=now())), keys.generate()
     server = server_context(own, leaf(scene.domain, own, INVENTORY), [scene.domain.ca])
-    client = client_context(scene.key, leaf(scene.domain, scene.key, ORDERS), [scene.domain.ca])
+    client = client_context(
+        scene.key, leaf(scene.domain, scene.key, ORDERS), [scene.domain.ca], expects=lambda _: True
+    )
 
     with serving(guard(scene, App(), now_unix_nano=clock.now_unix_nano), server) as port:
         session = None
