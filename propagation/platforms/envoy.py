@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bindtrace.propagation.addresses import host_class
 from bindtrace.propagation.conditions import ALWAYS, Condition, every, hidden, negation, test
-from bindtrace.propagation.manifest import Manifest, Problem, revision_of
+from bindtrace.propagation.manifest import Exposure, Host, Manifest, Problem, revision_of
 from bindtrace.propagation.matching import Matcher, can_follow
 from bindtrace.propagation.platforms import envoy_rbac, parsing
 from bindtrace.propagation.platforms.envoy_rbac import pick
@@ -63,7 +64,14 @@ def read(path: Path, text: str) -> Manifest:
         message = "no listener asks who is calling: no RBAC filter, no client certificate, no authorization"
         reading.wrong(1, "NOTHING_ASKED", message, "add an RBAC filter before the router", fatal=False)
     return Manifest(
-        file, NAME, "", revision, policies=tuple(reading.policies), problems=tuple(reading.problems)
+        file,
+        NAME,
+        "",
+        revision,
+        exposures=tuple(reading.exposures),
+        hosts=tuple(reading.hosts),
+        policies=tuple(reading.policies),
+        problems=tuple(reading.problems),
     )
 
 
@@ -86,6 +94,7 @@ class _Chain:
     """One filter chain: whose it is, and how many filters that judge it has had."""
 
     reading: Reading
+    service: str
     applies: Condition
     listener: str
     stage: int = 0
@@ -126,7 +135,7 @@ def _read_listener(reading: Reading, bootstrap: Node, listener: Node) -> None:
             applies.append(test("listener_port", Matcher("exact", port)))
         if len(chains) > 1 and pick(chain, "filter_chain_match"):
             applies.append(hidden("which filter chain took it"))
-        found = _Chain(reading, every(*applies), name)
+        found = _Chain(reading, service, every(*applies), name)
         _read_transport(found, pick(chain, "transport_socket"))
         for filter_ in pick(chain, "filters").elements():
             _read_filter(found, filter_)
@@ -177,12 +186,27 @@ def _read_filter(chain: _Chain, filter_: Node) -> None:
             message = "a route has RBAC rules of its own, which are not read: calls there are judged unknown"
             chain.reading.wrong(config, "ROUTE_RBAC", message, "put the rules into the filter", fatal=False)
             chain.applies = every(chain.applies, hidden("a route's own rules"))
+        for host in pick(config, "route_config", "virtual_hosts").elements():
+            for domain in host["domains"].elements():
+                _open(chain, domain)
         for inner in pick(config, "http_filters").elements():
             _read_filter(chain, inner)
     elif kind in _RBAC:
         read_rbac(chain, config, name)
     elif kind in _ASKING:
         chain.policy("external", config, _ASKING[kind], (Clause(ALWAYS, config.line),))
+
+
+def _open(chain: _Chain, domain: Node) -> None:
+    """A public name that a listener answers to leads to its service; `*` says nothing, as every sidecar has it."""
+    name = domain.text.lower()
+    if name.endswith("*") or host_class(name.removeprefix("*.")) != "global":
+        return
+    file = chain.reading.file
+    chain.reading.exposures.append(
+        Exposure(NAME, "", chain.service, "/", "^.*$", file, domain.line, "listener", name)
+    )
+    chain.reading.hosts.append(Host(name, chain.service, "public", NAME, file=file, line=domain.line))
 
 
 def read_rbac(chain: _Chain, config: Node, name: str) -> None:

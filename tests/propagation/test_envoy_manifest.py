@@ -257,6 +257,23 @@ def test_an_expression_that_is_not_followed_is_told_with_its_line() -> None:
     assert problems(text) == [(10, "REGEX", False)]
 
 
+def test_public_names_that_a_listener_answers_to_are_public_ways_to_its_service() -> None:
+    domains = "[Shop.example, '*.shop.example:443', '*', orders.internal, 'shop.*']"
+    hosts = f"          route_config: {{virtual_hosts: [{{domains: {domains}}}]}}\n"
+
+    one = envoy.read(
+        Path("envoy.yaml"), CONFIG.replace("          http_filters:", f"{hosts}          http_filters:")
+    )
+
+    public = ["shop.example", "*.shop.example:443"]
+    assert [(e.service, e.host, e.kind) for e in one.exposures] == [
+        ("orders", host, "listener") for host in public
+    ]
+    assert [(host.host, host.service, host.road) for host in one.hosts] == [
+        (h, "orders", "public") for h in public
+    ]
+
+
 def test_an_envoy_that_asks_nothing_is_told() -> None:
     assert problems("static_resources: {listeners: []}") == [(1, "NOTHING_ASKED", False)]
 
