@@ -20,11 +20,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bindtrace.collector.store.loader import Counts
+from bindtrace.propagation.clock import now_unix_nano
 from bindtrace.propagation.vocabulary import EXTERNAL
 from bindtrace.queries.catalog import run_report
 from bindtrace.queries.query import Query
 
 MOST_SERIES: Final = 1000
+HOUR_NANO: Final = 3600 * 10**9
 OTHER: Final = "(other)"
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 BOUNDS_MS: Final = (5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000)
@@ -58,16 +60,20 @@ def exposition(con: duckdb.DuckDBPyConnection | None, facts: Facts, difference: 
     """The page. Without a connection only what storage knows of itself. Raises `duckdb.Error`."""
     families = [*_storage(facts, difference)]
     if con is not None:
-        families += [_receivers(con), *_calls(con), _open(run_report(con, "findings", Query()))]
+        families += [
+            _receivers(con), *_calls(con), _open(run_report(con, "findings", Query())), _credentials(con),
+        ]  # fmt: skip
     registry = CollectorRegistry()
     registry.register(_Fixed(families))
     return bytes(generate_latest(registry))
 
 
-def gauges(con: duckdb.DuckDBPyConnection, facts: Facts) -> list[tuple[str, dict[str, str], float]]:
+def gauges(
+    con: duckdb.DuckDBPyConnection, facts: Facts, difference: int
+) -> list[tuple[str, dict[str, str], float]]:
     """What of the page is true now and not counted: name, labels, value. Raises `duckdb.Error`."""
     found = [row for row in run_report(con, "findings", Query()) if row["silenced_until"] is None]
-    families = [*_storage(facts, 0), _open(found)]
+    families = [*_storage(facts, difference), _open(found), _credentials(con)]
     page = [
         (sample.name, dict(sample.labels), float(sample.value))
         for family in families
@@ -178,6 +184,21 @@ def _open(findings: Sequence[dict[str, Any]]) -> Metric:
         if row["silenced_until"] is None:
             tally[row["rule"], row["severity"], row["callee_env"] or row["caller_env"] or ""] += 1
     for labels, (value,) in _bounded([(key, (count,)) for key, count in tally.most_common()], MOST_SERIES):
+        family.add_metric(labels, value)
+    return family
+
+
+def _credentials(con: duckdb.DuckDBPyConnection) -> Metric:
+    """Of the last hour only: a service that makes no calls shows no credential, and its age would be of long ago."""
+    family = GaugeMetricFamily(
+        "bindtrace_credential_age_seconds", "Age of the credential last shown.", labels=["service"]
+    )
+    query = Query(since_unix_nano=max(0, now_unix_nano() - HOUR_NANO))
+    oldest: dict[str, float] = {}
+    for row in run_report(con, "credentials", query):
+        if row["age_s"] is not None:
+            oldest[row["service"] or ""] = max(row["age_s"], oldest.get(row["service"] or "", 0.0))
+    for labels, (value,) in _bounded([((name,), (age,)) for name, age in oldest.items()], MOST_SERIES):
         family.add_metric(labels, value)
     return family
 

@@ -135,8 +135,9 @@ class Storage:
 
     def gauges(self) -> list[tuple[str, dict[str, str], float]]:
         """What of `/metrics` is true now and not counted. Raises `Refusal` while storage is away."""
+        facts = self._facts()
         with self.asked() as own:
-            return gauges(own, self._facts())
+            return gauges(own, facts, self.balance.difference(own, facts.counts, self._retired))
 
     def _facts(self) -> Facts:
         return Facts(

@@ -67,6 +67,13 @@ METRICS: Final = (
         ("rule", "severity", "caller", "callee", "environment"),
         "Calls that break a rule.",
     ),
+    Metric(
+        "bindtrace_binding_calls",
+        "counter",
+        "binding_calls",
+        ("binding", "caller", "callee", "environment", "road", "verdict"),
+        "Calls for which there is a binding.",
+    ),
     Metric("bindtrace_chains", "counter", "chains", _CHAIN, "Ways from entry to leaf."),
     Metric(
         "bindtrace_chain_duration_seconds",

@@ -45,6 +45,7 @@ NEXT_PACKAGES: Final = (
     "react@19.3.1",
     "react-dom@19.3.1",
 )
+SCHEMA_PACKAGES: Final = ("@grafana/schema@11.6.0", "typescript@5.9.3")
 FASTAPI_PACKAGES: Final = (
     "fastapi==0.165.0",
     "pydantic==2.14.4",
@@ -58,6 +59,7 @@ PLACES: Final[Mapping[str, Path]] = {
     "envoy": CACHE / "envoy" / "bin" / "envoy",
     "node": CACHE / "node" / "node_modules",
     "next": CACHE / "next" / "node_modules" / "next",
+    "schema": CACHE / "schema" / "node_modules" / "@grafana" / "schema",
     "fastapi": CACHE / "fastapi" / "fastapi",
     "collector": CACHE / "bin" / "otelcol",
     "jaeger": CACHE / "bin" / "jaeger",
@@ -69,7 +71,7 @@ def peer(name: str) -> Path:
     """Where it is; the test is skipped where it is not."""
     if not PLACES[name].exists():
         pytest.skip(f"{name} is not at {PLACES[name]}: `make peers` gets it")
-    if name in ("node", "next") and shutil.which("node") is None:
+    if name in ("node", "next", "schema") and shutil.which("node") is None:
         pytest.skip("Node.js is not installed")
     return PLACES[name]
 
@@ -86,6 +88,10 @@ def _get_node() -> None:
 
 def _get_next() -> None:
     _npm("next", NEXT_PACKAGES)
+
+
+def _get_schema() -> None:
+    _npm("schema", SCHEMA_PACKAGES)
 
 
 def _npm(name: str, packages: Sequence[str]) -> None:
@@ -148,6 +154,7 @@ GETTERS: Final[Mapping[str, Callable[[], None]]] = {
     "envoy": _get_envoy,
     "node": _get_node,
     "next": _get_next,
+    "schema": _get_schema,
     "fastapi": _get_fastapi,
     "collector": _get_collector,
     "jaeger": _get_jaeger,
