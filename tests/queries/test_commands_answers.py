@@ -64,7 +64,12 @@ def test_every_report_has_the_promised_keys(file: Path, report: str) -> None:
         "traces": ("-p", "prefix="),
     }.get(report, ())
 
-    assert {tuple(row) for row in rows("report", report, *needed, "--db", file)} == {KEYS[report]}
+    found = {tuple(row) for row in rows("report", report, *needed, "--db", file)}
+
+    if not found:  # the shop shows no credentials: then the heading alone says the keys
+        heading = run("report", report, *needed, "--db", file, "-f", "csv").stdout.splitlines()[0]
+        found = {tuple(heading.split(","))}
+    assert found == {KEYS[report]}
 
 
 @pytest.mark.parametrize("verb", ROWS)

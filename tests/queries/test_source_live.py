@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,8 +25,9 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with answering(write_shop(tmp_path_factory.mktemp("live") / "shop.duckdb")) as address:
+def url(tmp_path_factory: pytest.TempPathFactory, file: Path) -> Iterator[str]:
+    copy = Path(shutil.copy(file, tmp_path_factory.mktemp("live") / "shop.duckdb"))
+    with answering(copy) as address:
         yield address
 
 
