@@ -151,6 +151,7 @@ def test_a_signature_that_is_none_is_not_believed(folder: Path, signature: str) 
     assert run("verify", folder).exit_code == 1
 
 
+@pytest.mark.slow
 def test_a_folder_signed_anew_by_another_fails_against_the_known_key(
     db: Path, made: Path, tmp_path: Path
 ) -> None:
@@ -222,6 +223,7 @@ def test_a_folder_with_something_in_it_is_left_alone(db: Path, tmp_path: Path) -
     assert os.listdir(tmp_path) == ["mine.txt"]
 
 
+@pytest.mark.slow
 def test_a_collector_gives_the_same_facts_as_its_file(db: Path, made: Path, tmp_path: Path) -> None:
     key = db.with_name("shop.duckdb.audit-key.pem")
     with answering(db) as url:

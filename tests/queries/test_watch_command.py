@@ -51,6 +51,7 @@ def test_a_silenced_or_mild_finding_is_no_news() -> None:
     assert list(watch.new([finding("high", silenced="1"), finding("low")])) == []
 
 
+@pytest.mark.slow
 def test_what_comes_in_is_shown_as_it_is_found(shop: duckdb.DuckDBPyConnection) -> None:
     draw(shop, *good_spans())
     analyse(shop)
@@ -108,6 +109,7 @@ def test_something_new_within_the_time_fails_a_pipeline(shop: duckdb.DuckDBPyCon
     assert "new finding" in narration
 
 
+@pytest.mark.slow
 def test_a_collector_that_goes_away_is_waited_for(shop: duckdb.DuckDBPyConnection) -> None:
     with answering_on(shop) as url:
         process = watching(url)

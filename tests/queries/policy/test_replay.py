@@ -115,6 +115,7 @@ spec: {mtls: {mode: STRICT}}
 """
 
 
+@pytest.mark.slow
 def test_the_same_policy_of_a_mesh_changes_nothing(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     (tmp_path / "mesh.yaml").write_text(MESH)
     mesh = list(read_manifests([tmp_path / "mesh.yaml"]))
@@ -172,6 +173,7 @@ def test_another_policy_breaks_passes_and_says_by_which_line(tmp_path: Path, pol
     assert tuple(broken) == KEYS
 
 
+@pytest.mark.slow
 def test_what_breaks_nothing_passes(tmp_path: Path, policy: Path) -> None:
     policy.write_text(POLICY.format(callee="catalog"))
 
@@ -182,6 +184,7 @@ def test_what_breaks_nothing_passes(tmp_path: Path, policy: Path) -> None:
     assert "stay as they are" in result.stderr
 
 
+@pytest.mark.slow
 def test_the_stored_policy_and_verdicts_stay(tmp_path: Path, policy: Path) -> None:
     db = write_shop(tmp_path / "shop.duckdb")
     asked = ["hops", "--db", str(db), "-f", "json"]
@@ -196,6 +199,7 @@ def test_the_stored_policy_and_verdicts_stay(tmp_path: Path, policy: Path) -> No
     )
 
 
+@pytest.mark.slow
 def test_a_collector_answers_as_its_file(tmp_path: Path, policy: Path) -> None:
     db = write_shop(tmp_path / "shop.duckdb")
     from_file = run("--db", db, "--manifest", policy, "-f", "json", "--all")
@@ -225,6 +229,7 @@ def test_a_grant_of_another_environment_lets_nothing_through(shop: duckdb.DuckDB
     assert {row["change"] for row in replay(calls, [narrowed, settings()]) if row["caller"]} == {"breaks"}
 
 
+@pytest.mark.slow
 def test_no_calls_and_no_manifest_are_told(tmp_path: Path, policy: Path) -> None:
     db = write_shop(tmp_path / "shop.duckdb")
 

@@ -90,6 +90,7 @@ def test_against_a_base_it_says_what_is_declared_otherwise(db: Path) -> None:
     assert [(one.change, one.effect) for one in found.differences] == [("removed", "narrows")]
 
 
+@pytest.mark.slow
 def test_nothing_changed_is_said_in_one_line(db: Path) -> None:
     used = replace(vercel(), grants=tuple(g for g in vercel().grants if g.callee not in ("ledger",)))
     used = replace(used, grants=tuple(g for g in used.grants if g.caller != "catalog"))
@@ -100,6 +101,7 @@ def test_nothing_changed_is_said_in_one_line(db: Path) -> None:
     assert "| call |" not in markdown(found, "x.duckdb")
 
 
+@pytest.mark.slow
 def test_a_new_grant_that_nobody_can_have_used_is_marked(db: Path) -> None:
     without = replace(vercel(), grants=vercel().grants[:-1])
 
@@ -109,11 +111,13 @@ def test_a_new_grant_that_nobody_can_have_used_is_marked(db: Path) -> None:
     assert "| `billing → ledger` | `LEDGER_URL` | `vercel.json:24` | new |" in markdown(found, "x")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fail_on", "status"), [("breaks", 1), ("widens", 1), ("never", 0)])
 def test_the_status_is_as_asked(db: Path, new: Path, fail_on: str, status: int) -> None:
     assert run("--db", db, "--manifest", new, "--fail-on", fail_on).exit_code == status
 
 
+@pytest.mark.slow
 def test_json_names_the_section_of_every_statement(db: Path, new: Path) -> None:
     rows = json.loads(run("--db", db, "--manifest", new, "--base", new, "-f", "json").stdout)
     from_stored = json.loads(run("--db", db, "--manifest", new, "-f", "json").stdout)
@@ -122,6 +126,7 @@ def test_json_names_the_section_of_every_statement(db: Path, new: Path) -> None:
     assert {row["section"] for row in from_stored} == {"breaks", "passes", "chain", "public", "unused"}
 
 
+@pytest.mark.slow
 def test_examples_become_links(db: Path, new: Path) -> None:
     result = run("--db", db, "--manifest", new, "--trace-url", "https://traces.example/{trace_id}?x=1")
 
@@ -129,6 +134,7 @@ def test_examples_become_links(db: Path, new: Path) -> None:
     assert run("--db", db, "--manifest", new, "--trace-url", "https://traces.example/").exit_code == 2
 
 
+@pytest.mark.slow
 def test_a_long_section_is_cut_and_counted(db: Path, new: Path) -> None:
     found = reviewed(db, [vercel(), settings()])
     row: dict[str, Any] = dict(found.changes[0]) | {"change": "breaks"}
@@ -156,5 +162,6 @@ def test_what_cannot_be_read_is_refused(db: Path, tmp_path: Path) -> None:
     assert run("--db", db).exit_code == 2
 
 
+@pytest.mark.slow
 def test_rows_are_ready_for_json(db: Path) -> None:
     assert json.dumps(rows_of(reviewed(db, [vercel(), settings()], [settings()])))

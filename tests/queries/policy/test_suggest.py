@@ -130,6 +130,7 @@ def edited(
     return {(grant.caller, grant.callee, grant.binding) for grant in read_manifest(path).grants}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "text"), [("vercel.json", VERCEL), ("vercel.toml", VERCEL_TOML), ("bindtrace.toml", OURS)]
 )
@@ -321,6 +322,7 @@ def test_names_from_telemetry_stay_texts_in_yaml(tmp_path: Path) -> None:
     assert verdicts(tmp_path, text, hostile) == ["allowed"]
 
 
+@pytest.mark.slow
 def test_istios_policies_are_a_patch_that_makes_a_new_file(tmp_path: Path) -> None:
     (tmp_path / "workloads.yaml").write_text(WORKLOADS)
     db = tmp_path / "mesh.duckdb"
@@ -341,6 +343,7 @@ def test_istios_policies_are_a_patch_that_makes_a_new_file(tmp_path: Path) -> No
     ]
 
 
+@pytest.mark.slow
 def test_json_has_all_keys(tmp_path: Path) -> None:
     (tmp_path / "vercel.json").write_text(VERCEL)
     db = write_shop(tmp_path / "shop.duckdb")
@@ -352,6 +355,7 @@ def test_json_has_all_keys(tmp_path: Path) -> None:
     assert (ledger["why"], ledger["grade"]) == ("undeclared until now: was it meant?", "claimed")
 
 
+@pytest.mark.slow
 def test_the_file_itself_is_never_written(tmp_path: Path) -> None:
     (tmp_path / "vercel.json").write_text(VERCEL)
 
