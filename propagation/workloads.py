@@ -32,6 +32,21 @@ IN_OWN_DOMAIN: Final = either(
 )
 """What `cluster.local` in a principal means: that domain, or the mesh's own, of which it is the alias (istio/api)."""
 
+_WORDS: Final = {
+    "caller_id": "the caller's certificate",
+    "caller_trust_domain": "the caller's trust domain",
+    "caller_namespace": "the caller's namespace",
+    "caller_service_account": "the caller's service account",
+    "identity_source": "the caller's certificate",
+    "callee_namespace": "the callee's namespace",
+    "source_address": "the caller's address",
+    "remote_address": "the address that the request began at",
+    "protection": "how the call is protected",
+    "port": "the callee's port",
+    "port_name": "the name of the callee's port",
+    "listener_port": "the port that is called",
+}
+
 _LINKERD: Final = ".serviceaccount.identity."
 
 
@@ -144,6 +159,13 @@ class Workloads:
             labels = {LABEL + key: name for key in NAME_LABELS}
         own = {LABEL + key: value for key, value in call.labels}
         return {"callee_name": name, "callee_namespace": namespace, **labels, **own, **_port(call, known)}
+
+
+def in_words(field: str) -> str:
+    """A field of a call, or whatever else a ruling misses, for a person."""
+    if field.startswith(LABEL):
+        return f"the callee's label {field.removeprefix(LABEL)}"
+    return _WORDS.get(field, f"the {field}" if field.isidentifier() else field)
 
 
 def names_of(workload: Workload) -> tuple[str, ...]:

@@ -13,7 +13,9 @@ from rich.text import Text
 from bindtrace.propagation.clock import now_unix_nano
 from bindtrace.propagation.manifest import Manifest
 from bindtrace.propagation.platforms import read_manifests
+from bindtrace.propagation.policies import policies_of
 from bindtrace.propagation.vocabulary import EXTERNAL
+from bindtrace.propagation.workloads import Call, in_words
 from bindtrace.queries import cells, render
 from bindtrace.queries.asking import near_names
 from bindtrace.queries.columns import word_style
@@ -30,7 +32,7 @@ _WHY: Final = {
     "no_manifest": "no manifest speaks of the caller or the callee",
     "forbidden": "a rule denies it",
     "route_not_allowed": "it may call it, but not by this method or path",
-    "not_shown": "a rule asks for what is not said here: METHOD, PATH, --protection or --caller-id",
+    "not_shown": "a rule asks for what neither METHOD, PATH, --protection nor --caller-id say here",
     "callee_unknown": "no manifest knows the callee",
     "caller_unknown": "no manifest knows the caller",
 }
@@ -101,6 +103,7 @@ def check(
         "reason": judged.reason,
         "file": file,
         "line": line,
+        "missing": _missing(call, judged, policy),
     }
     if form == "json":
         render.out(cells.json_safe(json.dumps(answer, ensure_ascii=False, indent=2)) + "\n")
@@ -122,8 +125,21 @@ def _tell(answer: Mapping[str, Any], judged: Judged, policy: Sequence[Manifest])
     told = {"why": f"{judged.reason}: {_WHY.get(judged.reason, 'as the receiver would answer')}"}
     if where := cells.place(answer):
         told["by" if judged.file or judged.verdict == "allowed" else "to change"] = where
+    if answer["missing"]:
+        told["not shown"] = ", ".join(answer["missing"])
     told |= dict(_others(answer, judged, policy))
     render.show(render.labelled(told), prose=True)
+
+
+def _missing(call: Mapping[str, Any], judged: Judged, policy: Sequence[Manifest]) -> list[str] | None:
+    """What a mesh's policy asks for that is not said here nor in the manifests, as service accounts in workloads."""
+    if judged.reason != "not_shown":
+        return None
+    known = ("protection", "method", "path")
+    asked = Call(
+        call["callee"], call["caller"], caller_id=call["peer_caller"], **{name: call[name] for name in known}
+    )
+    return [in_words(field) for field in policies_of(policy).judge(asked).missing] or None
 
 
 def _others(

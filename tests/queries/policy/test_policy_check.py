@@ -87,3 +87,24 @@ def test_what_is_no_call_is_refused(manifest: Path, words: tuple[str, ...]) -> N
 
 def test_a_name_cannot_drive_the_terminal(manifest: Path) -> None:
     assert "\x1b" not in run("\x1b[31mweb", "ledger", "--manifest", manifest).stdout
+
+
+def test_what_a_mesh_asks_for_and_nobody_said_is_named(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(
+        "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: reviews, namespace: shop}\n"
+        "spec:\n  rules:\n  - from: [{source: {serviceAccounts: [web]}}]\n    to: [{operation: {methods: [GET]}}]\n"
+    )
+    workload = tmp_path / "web.yaml"
+    workload.write_text(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: shop}\n"
+        "spec: {template: {metadata: {labels: {app: web}}, spec: {serviceAccountName: web}}}\n"
+    )
+    call = ["web.shop", "reviews.shop", "--manifest", str(policy)]
+
+    unsaid = run(*call)
+    by_workload = run(*call, "--manifest", workload, "-f", "json")
+
+    assert (unsaid.exit_code, by_workload.exit_code) == (2, 2)
+    assert "not shown      the caller's service account, the method" in unsaid.output
+    assert json.loads(by_workload.stdout)["missing"] == ["the method"]
