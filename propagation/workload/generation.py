@@ -55,7 +55,7 @@ class Generation:
     def expires_s(self) -> float:
         """When the first of its parts ends."""
         ends = [token.claims.expires_s for token in self.tokens.values()]
-        return min(self.certificate.not_valid_after_utc.timestamp(), *ends)
+        return min([self.certificate.not_valid_after_utc.timestamp(), *ends])
 
     @property
     def signed_s(self) -> float:
