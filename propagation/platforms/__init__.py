@@ -25,6 +25,7 @@ from bindtrace.propagation.platforms import (
     vercel,
 )
 from bindtrace.propagation.platforms.linking import linked
+from bindtrace.propagation.platforms.parsing import is_template
 
 
 class Platform(Protocol):
@@ -66,7 +67,8 @@ _NOT_SEARCHED: Final = ("node_modules", "site-packages", "vendor")
 def files_of(paths: Iterable[Path]) -> Iterator[Path]:
     """The files themselves, and of each folder those in and below it that a platform knows.
 
-    Hidden folders and those of other people's packages are left out. Raises Refusal for a folder that holds none.
+    Hidden folders, those of other people's packages and Helm's templates are left out. Raises Refusal for a folder
+    that holds none.
     """
     for path in paths:
         if not path.is_dir():
@@ -126,7 +128,9 @@ def _searched(folder: Path) -> Iterator[Path]:
 
 def _is_manifest(file: Path) -> bool:
     try:
-        return _platform_of(file, _text_of(file)) is not None
+        text = _text_of(file)
+        # A chart's template is no manifest before it is rendered.
+        return not is_template(file, text) and _platform_of(file, text) is not None
     except Refusal:
         return False
 

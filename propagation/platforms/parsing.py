@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Final, Literal
 
 from bindtrace.propagation.manifest import Problem
@@ -11,10 +13,12 @@ from bindtrace.propagation.platforms.located import Document
 
 Form = Literal["json", "jsonc", "toml"]
 
+_TEMPLATE: Final = re.compile(r"\{\{-? *(?:\.|if |include |range |with |end |define |template |toYaml |\$)")
 _FIXES: Final = {
     "json": "repair it at that place; JSON has no comments and no trailing commas.",
     "jsonc": "repair it at that place; names and texts need double quotes.",
     "toml": "repair it at that place; texts need quotes, tables [brackets].",
+    "template": "it is a template: render it first, `helm template CHART | bindtrace manifest -`.",
     "yaml": "repair it at that place; lists and objects are told apart by their indentation, of spaces only.",
 }
 
@@ -44,7 +48,13 @@ def parse_all(file: str, text: str) -> tuple[Document, ...] | Problem:
         return yaml_lines.load_all(text)
     except yaml_lines.YamlError as wrong:
         message = f"this is not YAML: {wrong.message}."
-        return Problem(file, wrong.line, "BAD_YAML", message, _FIXES["yaml"], fatal=True, column=wrong.column)
+        fix = _FIXES["template" if is_template(Path(file), text) else "yaml"]
+        return Problem(file, wrong.line, "BAD_YAML", message, fix, fatal=True, column=wrong.column)
+
+
+def is_template(file: Path, text: str) -> bool:
+    """Whether it is a template of Helm, which is YAML only once it is rendered."""
+    return file.suffix in (".yaml", ".yml") and bool(_TEMPLATE.search(text))
 
 
 def said_twice(file: str, document: Document) -> tuple[Problem, ...]:

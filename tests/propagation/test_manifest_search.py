@@ -25,6 +25,7 @@ def test_a_folder_is_searched_for_what_platforms_know(tmp_path: Path) -> None:
         "mesh/.git/policy.yaml": POLICY,
         "web/node_modules/x/vercel.json": "{}",
         "bindtrace.toml": "",
+        "chart/templates/policy.yaml": POLICY.replace("shop", "{{ .Release.Namespace }}"),
         "notes.md": POLICY,
         "binary.json": "é",
     }.items():
@@ -69,3 +70,13 @@ def test_policies_are_shown_in_their_order_with_callee_clauses_and_lines() -> No
     assert said.index("shop/open (deny)  line 6") < said.index("shop/open (allow)  line 1")
     assert "to  callee_namespace=shop" in said
     assert ":9  method=PUT" in said
+
+
+def test_a_template_that_is_named_says_how_to_render_it(tmp_path: Path) -> None:
+    (tmp_path / "policy.yaml").write_text(POLICY + "{{- if .Values.strict }}\n")
+
+    said = CliRunner().invoke(manifest, [str(tmp_path / "policy.yaml")])
+
+    assert (said.exit_code, "helm template CHART | bindtrace manifest -" in said.output) == (1, True), (
+        said.output
+    )
