@@ -5,10 +5,7 @@ They share only `Progress` and the gate: a checkpoint needs that nobody else wri
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +13,7 @@ from typing import Final
 
 import duckdb
 
+from bindtrace.collector.store import priority
 from bindtrace.collector.store.faults import Fault, fault_of, one_line
 from bindtrace.collector.store.loader import Loader
 from bindtrace.collector.store.progress import Progress
@@ -31,7 +29,6 @@ ANALYSED_AT_ONCE: Final = 100_000
 LEAST_AT_ONCE: Final = 10_000
 """A run that had too little memory is tried again with half as many, down to this."""
 MEMORY_WAIT_S: Final = 60.0
-NICENESS: Final = 5
 LONGEST_REST_S: Final = 5.0
 REST: Final = 0.25
 REST_BEHIND: Final = 3.0
@@ -101,6 +98,7 @@ class Work:
             self.progress.end()
 
     def _load(self) -> None:
+        priority.lower(priority.STORING)
         idle_since = time.monotonic()
         while not self._hurry.is_set():
             if self._step():
@@ -138,7 +136,7 @@ class Work:
                     raise
 
     def _analyse(self) -> None:
-        _lower_priority()
+        priority.lower(priority.ANALYSIS)
         rest_s = 0.0
         while not self._hurry.is_set() and (self.progress.wait_for_load(60.0) or not self.progress.ended):
             if self._due.is_set() and not self.progress.ended:
@@ -197,10 +195,3 @@ class Work:
             self._gate.release()
             self._due.clear()
         self.progress.loaded(self._loader.load_id, self._loader.positions)
-
-
-def _lower_priority() -> None:
-    """Of this thread, where the system knows threads: receiving and storing come first, and analysis catches up."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import ingest_delay
+import ingest_grown
 import ingest_run
 from ingest_bodies import prepared
 from ingest_sender import Job
@@ -116,6 +118,27 @@ def sustained() -> Iterator[str]:
     yield from _throughput("http", 32, 120.0)
 
 
+def grown() -> Iterator[str]:
+    """Whether storing slows down as the database grows: interleaved pairs (BENCH_GROWN spans, 20 million)."""
+    large = int(os.environ.get("BENCH_GROWN", "20000000"))
+    with (
+        tempfile.TemporaryDirectory(prefix="bindtrace-bench-") as folder,
+        ingest_grown.grown(Path(folder), large // 20, 1) as little,
+        ingest_grown.grown(Path(folder), large, 2) as much,
+    ):
+        yield f"{little.spans:,} and {much.spans:,} spans stored"
+        little.turn(), much.turn()
+        pairs = [(little.turn(), much.turn()) for _ in range(7)]
+    wall = sorted(one[0] / other[0] for one, other in pairs)
+    cpu = sorted(one[1] / other[1] for one, other in pairs)
+    spent = _median([one[1] for one, _ in pairs]) / ingest_grown.STEP * 1e6
+    yield (
+        f"rate beside much / beside little, of 7 pairs: median {_median(wall):.2f} by the clock ({wall[0]:.2f} to "
+        f"{wall[-1]:.2f}), {_median(cpu):.2f} by CPU (bar: within 0.10 of 1); {spent:.1f} us CPU a span beside little, "
+        "hops included"
+    )
+
+
 def _throughput(protocol: str, clients: int, seconds: float = SECONDS) -> Iterator[str]:
     if not _limits:
         yield from decode()
@@ -196,4 +219,5 @@ BENCHES: dict[str, Callable[[], Iterator[str]]] = {
     "delay": delay,
     "overload": overload,
     "sustained": sustained,
+    "grown": grown,
 }
