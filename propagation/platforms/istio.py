@@ -97,9 +97,9 @@ def _applies(reading: Reading, thing: Node) -> Condition:
     """The callees: of the policy's namespace, or of any for the root one, with those labels or targets."""
     spec, namespace = thing["spec"], _namespace(thing)
     reading.only(spec["selector"], ("matchLabels",))
-    parts = (
-        [] if namespace in ("", ROOT_NAMESPACE) else [test("callee_namespace", Matcher("exact", namespace))]
-    )
+    # What has no namespace may be a service outside of the mesh, of which the root's policies do not speak.
+    where = Matcher("present") if namespace == ROOT_NAMESPACE else Matcher("exact", namespace)
+    parts = [test("callee_namespace", where)] if namespace else []
     labels = texts_of(spec.at("selector", "matchLabels"))
     parts += [test(f"callee_label:{key}", Matcher("exact", value)) for key, value in labels.items()]
     targets = [*reading.listed(spec["targetRefs"]), *([spec["targetRef"]] if spec["targetRef"] else [])]

@@ -226,7 +226,8 @@ def test_the_root_namespace_is_for_the_whole_mesh() -> None:
     mesh = read(POLICY.replace("namespace: shop", "namespace: istio-system").format(action="DENY", rule="{}"))
 
     assert mesh.judge(Call("ledger.anywhere")).verdict == "denied"
-    assert mesh.judge(Call("orders.anywhere")).verdict == "unknown"
+    assert mesh.judge(Call("orders.anywhere")).reason == "no_manifest"
+    assert mesh.judge(Call("ledger")).missing == ("callee_namespace",)
 
 
 STRICT = """
