@@ -61,6 +61,28 @@ def open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
     return con
 
 
+def version_of(path: Path) -> str:
+    """The schema version of a file of ours. Raises `Refusal` where it is none."""
+    if not path.exists():
+        raise Refusal(f"no database at {path}", fix="name one with --db")
+    con = _attach(path, read_only=True)
+    try:
+        found = con.execute("select value from meta where key = 'schema_version'").fetchone()
+    except duckdb.CatalogException:
+        found = None
+    finally:
+        con.close()
+    if found is None:
+        raise Refusal(f"{path} is a DuckDB file, but not bindtrace's", fix="name another file with --db")
+    return str(found[0])
+
+
+def attached_as(con: duckdb.DuckDBPyConnection, path: Path, name: str) -> None:
+    """Attaches another file of ours beside the connection's own, to be read."""
+    target = str(path).replace(chr(39), chr(39) * 2)
+    con.execute(f"attach '{target}' as {name} (read_only)")
+
+
 def cursor(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     """A second connection to the same database, for another thread; DuckDB forgets `use` in a bare cursor."""
     twin = con.cursor()
@@ -112,6 +134,15 @@ def _refusal(path: Path | None, error: duckdb.Error) -> Refusal:
 
 
 def _check_version(con: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Raises `Refusal`, with the file let go."""
+    try:
+        _refuse_other_versions(con, path)
+    except Refusal:
+        con.close()
+        raise
+
+
+def _refuse_other_versions(con: duckdb.DuckDBPyConnection, path: Path) -> None:
     tables = {row[0] for row in con.execute("select table_name from duckdb_tables()").fetchall()}
     if not tables:
         return
@@ -121,5 +152,5 @@ def _check_version(con: duckdb.DuckDBPyConnection, path: Path) -> None:
     if found and found[0] != SCHEMA_VERSION:
         raise Refusal(
             f"{path} has schema version {found[0]}, this bindtrace reads {SCHEMA_VERSION}",
-            fix="use the version of bindtrace that wrote it",
+            fix="use the version of bindtrace that wrote it, or `bindtrace migrate` an older one",
         )

@@ -1,0 +1,145 @@
+"""Backups of a stopped collector's database: its file, and a list of what is in it, by which a restore is verified.
+
+Not in it: the journal, which is loaded first, and the salt of redacted credentials, which stays where it is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+
+from bindtrace.collector.moving.digests import Held, held, sha256_of, tables
+from bindtrace.propagation.clock import now_unix_nano
+from bindtrace.propagation.errors import Refusal
+from bindtrace.queries.database import SCHEMA_VERSION, open_database, open_read_only
+from bindtrace.queries.lock import acquire
+from bindtrace.queries.source import ready_file
+
+OnStep = Callable[[str], None]
+
+DATA: Final = "bindtrace.duckdb"
+LIST: Final = "backup.json"
+
+
+def back_up(db: Path, folder: Path, on_step: OnStep = lambda _: None) -> dict[str, Held]:
+    """Writes `folder`, which must not be there yet; returns what the tables hold. Raises `Refusal`."""
+    ready_file(db)
+    if folder.exists():
+        raise Refusal(f"{folder} is there already", fix="name a new folder for each backup")
+    lock = acquire(db)
+    try:
+        contents = _contents(db, on_step)
+        on_step("copying the file")
+        partly = folder.with_name(f"{folder.name}.partly")
+        shutil.rmtree(partly, ignore_errors=True)
+        partly.mkdir(parents=True)
+        shutil.copyfile(db, partly / DATA)
+        _write_list(partly, contents)
+        _sync(partly)
+        partly.rename(folder)
+    except OSError as error:
+        raise Refusal(
+            f"cannot write {folder}: {error.strerror or error}", fix="name a place with room for a copy"
+        ) from error
+    finally:
+        lock.release()
+    return contents
+
+
+def restore(folder: Path, db: Path, on_step: OnStep = lambda _: None) -> dict[str, Held]:
+    """Makes `db`, which must not be there yet, from a backup, and verifies every table. Raises `Refusal`."""
+    listed = _read_list(folder)
+    if db.exists() or db.with_name(f"{db.name}.journal").is_dir():
+        raise Refusal(f"{db} is there already", fix="name a new path with --db, or move the old one away")
+    on_step("checking the file")
+    try:
+        if sha256_of(folder / DATA) != listed["sha256"]:
+            raise Refusal(f"{folder / DATA} is not the file that was backed up", fix="use another backup")
+        partly = db.with_name(f"{db.name}.partly")
+        db.parent.mkdir(parents=True, exist_ok=True)
+        on_step("copying the file")
+        shutil.copyfile(folder / DATA, partly)
+    except OSError as error:
+        raise Refusal(
+            f"cannot restore {folder}: {error.strerror or error}", fix="check both paths"
+        ) from error
+    con = open_read_only(partly)
+    try:
+        for name, told in listed["tables"].items():
+            on_step(f"verifying {name}")
+            if (found := held(con, name)) != Held(told["rows"], told["digest"]):
+                raise Refusal(
+                    f"table {name} has {found.rows} rows that are not the {told['rows']} of the backup",
+                    fix="use another backup",
+                )
+    except duckdb.Error as error:
+        partly.unlink(missing_ok=True)
+        raise Refusal(
+            f"{folder} cannot be read: {str(error).splitlines()[0]}", fix="use another backup"
+        ) from None
+    except Refusal:
+        partly.unlink(missing_ok=True)
+        raise
+    finally:
+        con.close()
+    _sync(db.parent)
+    partly.rename(db)
+    return {name: Held(told["rows"], told["digest"]) for name, told in listed["tables"].items()}
+
+
+def _contents(db: Path, on_step: OnStep) -> dict[str, Held]:
+    con = open_database(db)
+    try:
+        con.execute("checkpoint")
+        found = {}
+        for name in tables(con):
+            on_step(f"reading {name}")
+            found[name] = held(con, name)
+        return found
+    finally:
+        con.close()
+
+
+def _write_list(folder: Path, contents: dict[str, Held]) -> None:
+    told: dict[str, Any] = {
+        "made_unix_nano": str(now_unix_nano()),
+        "schema_version": SCHEMA_VERSION,
+        "duckdb_version": duckdb.__version__,
+        "sha256": sha256_of(folder / DATA),
+        "tables": {name: one._asdict() for name, one in contents.items()},
+    }
+    (folder / LIST).write_text(json.dumps(told, indent=2) + "\n", "utf-8")
+
+
+def _read_list(folder: Path) -> dict[str, Any]:
+    try:
+        listed: dict[str, Any] = json.loads((folder / LIST).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise Refusal(
+            f"{folder} is not a backup: {getattr(error, 'strerror', None) or error}",
+            fix="name a folder that `bindtrace backup` wrote",
+        ) from None
+    if not (isinstance(listed, dict) and isinstance(listed.get("tables"), dict) and "sha256" in listed):
+        raise Refusal(f"{folder / LIST} is not the list of a backup", fix="use another backup")
+    if listed.get("schema_version") != SCHEMA_VERSION:
+        raise Refusal(
+            f"{folder} has schema version {listed.get('schema_version')}, this bindtrace reads {SCHEMA_VERSION}",
+            fix="restore it with the version that made it, then `bindtrace migrate`",
+        )
+    return listed
+
+
+def _sync(folder: Path) -> None:
+    """Files and their names are on disk before anybody is told so."""
+    for path in (*(one for one in folder.iterdir() if one.suffix in (".duckdb", ".json", ".partly")), folder):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,106 @@
+"""`bindtrace export`, `backup`, `restore` and `migrate`: options, progress, and what is said at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from bindtrace.collector.moving import backing_up, exporting, migrating
+from bindtrace.collector.moving.digests import Held
+from bindtrace.propagation.errors import Refusal
+from bindtrace.queries.database import open_database
+from bindtrace.queries.query import FOREVER
+from bindtrace.queries.render import say
+from bindtrace.queries.source import DEFAULT_DB, ready_file
+from bindtrace.queries.window import EXAMPLES, Moment
+
+_DB = click.option(
+    "--db", type=click.Path(path_type=Path, dir_okay=False), default=DEFAULT_DB, envvar="BINDTRACE_DB",
+    show_default=True, help="The database of a stopped collector.",
+)  # fmt: skip
+
+
+@click.command()
+@_DB
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="PATH",
+              help="A file for otlp (gzipped where it ends in .gz), a folder for parquet.")  # fmt: skip
+@click.option(
+    "-f", "--format", "form", type=click.Choice(("otlp", "parquet")), default="otlp", show_default=True
+)
+@click.option("--since", type=Moment(), default=0, show_default="everything", metavar="WHEN",
+              help=f"Only what began at or after {EXAMPLES}.")  # fmt: skip
+@click.option("--until", type=Moment(), default=FOREVER, show_default="everything", metavar="WHEN",
+              help="Only what began before; the same forms.")  # fmt: skip
+def export(db: Path, output: Path, form: str, since: int, until: int) -> None:
+    """Write telemetry as OTLP JSON lines, which `import` and other collectors take, or as Parquet."""
+    if output.exists():
+        raise Refusal(f"{output} is there already", fix="name another path with -o")
+    ready_file(db)
+    con = open_database(db)
+    try:
+        if form == "parquet":
+            rows = exporting.write_parquet(con, output, since, until)
+            say(f"wrote {', '.join(f'{count:,} {name}' for name, count in rows.items())} into {output}")
+            return
+        with _step("exporting") as told:
+            spans = 0
+
+            def on_spans(count: int) -> None:
+                nonlocal spans
+                spans += count
+                told(f"exporting: {spans:,} spans")
+
+            exporting.write_otlp(con, output, since, until, on_spans)
+        say(f"wrote {spans:,} spans into {output}")
+    finally:
+        con.close()
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@_DB
+def backup(folder: Path, db: Path) -> None:
+    """Copy a stopped collector's database into a new FOLDER, with what a restore is verified by."""
+    with _step("backup") as told:
+        contents = backing_up.back_up(db, folder, told)
+    say(f"backed up {db} into {folder}: {_counted(contents)}")
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@_DB
+def restore(folder: Path, db: Path) -> None:
+    """Make a new database from a backup; every table is counted and compared."""
+    with _step("restore") as told:
+        contents = backing_up.restore(folder, db, told)
+    say(f"restored {db} from {folder}, verified: {_counted(contents)}")
+
+
+@click.command()
+@_DB
+def migrate(db: Path) -> None:
+    """Bring an older database to this version; the old file is kept beside it."""
+    with _step("migrate") as told:
+        found, kept = migrating.migrate(db, told)
+    say(
+        f"{db} had schema version {found} and is current now; the old file is {kept}. Give `serve` its manifests again."
+    )
+
+
+def _counted(contents: dict[str, Held]) -> str:
+    return f"{contents['spans'].rows:,} spans, {sum(one.rows for one in contents.values()):,} rows in all"
+
+
+@contextlib.contextmanager
+def _step(first: str) -> Iterator[Callable[[str], None]]:
+    """What is being done, on a terminal's standard error."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    with Console(stderr=True).status(first) as status:
+        yield lambda words: status.update(words)

@@ -1,0 +1,190 @@
+"""Export, backup, restore and migrate: what goes out comes in again, and what is damaged is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from drawn_shop import PUBLIC_ID, write_shop
+from otlp_requests import one_span
+
+from bindtrace.collector.import_command import import_files
+from bindtrace.collector.moving.commands import backup, export, migrate, restore
+from bindtrace.collector.moving.digests import held, tables
+from bindtrace.collector.moving.migrating import CARRIED
+from bindtrace.queries.catalog import run_report
+from bindtrace.queries.database import SCHEMA_VERSION, open_database
+from bindtrace.queries.lock import acquire
+from bindtrace.queries.query import Query
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    return write_shop(tmp_path / "shop.duckdb")
+
+
+def run(command: object, *words: str | Path) -> Result:
+    return CliRunner().invoke(command, [str(word) for word in words])  # type: ignore[arg-type]
+
+
+def hops(db: Path) -> list[dict[str, object]]:
+    con = open_database(db)
+    try:
+        return run_report(con, "hops", Query())
+    finally:
+        con.close()
+
+
+def test_what_is_exported_as_otlp_is_imported_again_whole(tmp_path: Path, recorded: Path) -> None:
+    done = run(export, "--db", recorded, "-o", tmp_path / "out.jsonl.gz")
+    assert done.exit_code == 0, done.output
+
+    again = run(import_files, "--db", tmp_path / "again.duckdb", tmp_path / "out.jsonl.gz")
+
+    assert again.exit_code == 0, again.output
+    before, after = open_database(recorded), open_database(tmp_path / "again.duckdb")
+    text = """
+        select trace_id, span_id, parent_span_id, name, kind, start_time_unix_nano, attributes, events, links,
+            resource_id
+        from spans order by all
+    """
+    assert before.execute(text).fetchall() == after.execute(text).fetchall()
+    before.close()
+    after.close()
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> Path:
+    """A database that took its spans over OTLP."""
+    file = tmp_path / "in.pb"
+    file.write_bytes(one_span(7).SerializeToString())
+    assert run(import_files, "--db", tmp_path / "recorded.duckdb", file).exit_code == 0
+    return tmp_path / "recorded.duckdb"
+
+
+def test_parquet_holds_the_window_and_what_its_spans_name(tmp_path: Path, shop: Path) -> None:
+    done = run(
+        export, "--db", shop, "-f", "parquet", "-o", tmp_path / "out", "--since", "2026-09-21T14:13:22Z"
+    )
+
+    assert done.exit_code == 0, done.output
+    con = open_database(None)
+    spans = con.execute(f"select distinct trace_id::varchar from '{tmp_path}/out/spans.parquet'").fetchall()
+    assert [trace.replace("-", "") for (trace,) in spans] == [PUBLIC_ID]
+    (resources,) = con.execute(f"select count(*) from '{tmp_path}/out/resources.parquet'").fetchone() or (0,)
+    assert resources == 3
+    con.close()
+
+
+def test_a_backup_is_restored_and_verified_table_by_table(tmp_path: Path, shop: Path) -> None:
+    assert run(backup, tmp_path / "kept", "--db", shop).exit_code == 0
+
+    done = run(restore, tmp_path / "kept", "--db", tmp_path / "new.duckdb")
+
+    assert done.exit_code == 0, done.output
+    assert "verified" in done.output
+    one, other = open_database(shop), open_database(tmp_path / "new.duckdb")
+    assert {name: held(one, name) for name in tables(one)} == {
+        name: held(other, name) for name in tables(other)
+    }
+    one.close()
+    other.close()
+
+
+def test_a_damaged_backup_is_refused_and_leaves_nothing(tmp_path: Path, shop: Path) -> None:
+    run(backup, tmp_path / "kept", "--db", shop)
+    data = tmp_path / "kept" / "bindtrace.duckdb"
+    content = bytearray(data.read_bytes())
+    content[len(content) // 2] ^= 1
+    data.write_bytes(bytes(content))
+
+    done = run(restore, tmp_path / "kept", "--db", tmp_path / "new.duckdb")
+
+    assert done.exit_code == 2
+    assert "is not the file that was backed up" in done.output
+    assert not list(tmp_path.glob("new.duckdb*"))
+
+
+def test_a_list_that_does_not_fit_the_file_is_refused(tmp_path: Path, shop: Path) -> None:
+    run(backup, tmp_path / "kept", "--db", shop)
+    path = tmp_path / "kept" / "backup.json"
+    listed = json.loads(path.read_text())
+    listed["tables"]["spans"]["rows"] += 1
+    path.write_text(json.dumps(listed))
+
+    done = run(restore, tmp_path / "kept", "--db", tmp_path / "new.duckdb")
+
+    assert done.exit_code == 2
+    assert "table spans has" in done.output
+    assert not list(tmp_path.glob("new.duckdb*"))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"tables": {}, "sha256": "", "schema_version": "99"}'])
+def test_what_is_no_backup_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "backup.json").write_text(text)
+
+    assert run(restore, tmp_path / "odd", "--db", tmp_path / "new.duckdb").exit_code == 2
+    assert run(restore, tmp_path / "absent", "--db", tmp_path / "new.duckdb").exit_code == 2
+
+
+def test_nothing_is_written_over(tmp_path: Path, shop: Path) -> None:
+    run(backup, tmp_path / "kept", "--db", shop)
+
+    assert "is there already" in run(backup, tmp_path / "kept", "--db", shop).output
+    assert "is there already" in run(restore, tmp_path / "kept", "--db", shop).output
+    assert "is there already" in run(export, "--db", shop, "-o", tmp_path / "kept").output
+
+
+def test_a_database_that_a_collector_holds_is_left_alone(tmp_path: Path, shop: Path) -> None:
+    lock = acquire(shop)
+    try:
+        for command in (backup, export, migrate):
+            words = {backup: [tmp_path / "kept"], export: ["-o", tmp_path / "out"]}.get(command, [])
+            done = run(command, *words, "--db", shop)
+            assert done.exit_code == 2
+            assert "is held by" in done.output
+    finally:
+        lock.release()
+
+
+def older(shop: Path) -> None:
+    """As a version before left it: columns and tables that came later are not there."""
+    con = open_database(shop)
+    con.execute("update meta set value = '1' where key = 'schema_version'")
+    for column in ("proof_sha256", "verified_caller"):
+        con.execute(f"alter table spans drop column {column}")
+    for table in tables(con):
+        if table not in (*CARRIED, "meta", "hops", "traces", "analysis"):
+            con.execute(f'drop table "{table}" cascade')
+    con.close()
+
+
+def test_an_older_file_is_brought_up_to_date_and_kept(tmp_path: Path, shop: Path) -> None:
+    before = {str(row["trace_id"]) for row in hops(shop)}
+    older(shop)
+    assert "bindtrace migrate" in run(export, "--db", shop, "-o", tmp_path / "out").output
+
+    done = run(migrate, "--db", shop)
+
+    assert done.exit_code == 0, done.output
+    assert {str(row["trace_id"]) for row in hops(shop)} == before
+    assert (tmp_path / "shop.duckdb.v1").exists()
+    con = open_database(shop)
+    assert con.execute("select value from meta where key = 'schema_version'").fetchone() == (SCHEMA_VERSION,)
+    con.close()
+    assert "already" in run(migrate, "--db", shop).output
+
+
+def test_a_newer_file_is_refused_untouched(tmp_path: Path, shop: Path) -> None:
+    con = open_database(shop)
+    con.execute("update meta set value = '99' where key = 'schema_version'")
+    con.close()
+
+    done = run(migrate, "--db", shop)
+
+    assert done.exit_code == 2
+    assert "knows up to" in done.output
+    assert [path.name for path in tmp_path.iterdir() if "shop" in path.name] == ["shop.duckdb"]
