@@ -85,6 +85,8 @@ class Call:
     """Where the request began, past the proxies before this one."""
     labels: tuple[tuple[str, str], ...] = ()
     """Labels of the callee."""
+    outside: bool = False
+    """A platform without namespaces and labels runs the callee, unless a workload has its name."""
 
 
 class Workloads:
@@ -155,6 +157,9 @@ class Workloads:
                 if field.startswith(LABEL)
             }
             namespace = namespace or (known[0].namespace if len({w.namespace for w in known}) == 1 else None)
+        elif call.outside:
+            labels = {field: NOTHING for field in asked if field.startswith(LABEL)}
+            return {"callee_name": name, "callee_namespace": NOTHING, **labels, **_port(call, known)}
         else:
             labels = {LABEL + key: name for key in NAME_LABELS}
         own = {LABEL + key: value for key, value in call.labels}

@@ -50,11 +50,12 @@ def rule_requests(con: Connection) -> None:
     seen = con.execute("select * from requests_seen").fetchall()
     grants = _grants(con) if seen else {}
     policies = _policies(con) if seen else {}
+    outside = _outside(con) if policies else frozenset()
     rows = []
     for row in seen:
         caller, callee, *policy = row[_REQUEST:]
         request = row[1:_REQUEST]
-        ruling, by = _ruled(policies.get(tuple(policy)), _call(caller, callee, request))
+        ruling, by = _ruled(policies.get(tuple(policy)), _call(caller, callee, request, callee in outside))
         fit, grant = _fitting(grants.get(row[0], ()), request)
         binding, place = (grant.binding, (grant.file, grant.line)) if grant else (None, (None, None))
         rows.append((*row[:_REQUEST], ruling, fit, binding, *(by or place)))
@@ -67,7 +68,15 @@ def replace_temp(con: Connection, name: str, columns: str, rows: Iterable[Sequen
     insert_rows(con, name, rows)
 
 
-def _call(caller: str | None, callee: str, request: Sequence[Any]) -> Call:
+def _outside(con: Connection) -> frozenset[str]:
+    """Services of platforms without namespaces, of which no policy of a mesh speaks."""
+    rows = con.execute(
+        "select distinct service from service_revisions where platform <> 'bindtrace'"
+    ).fetchall()
+    return frozenset(service for (service,) in rows)
+
+
+def _call(caller: str | None, callee: str, request: Sequence[Any], outside: bool) -> Call:
     method, path, host, address, identity, protection = request
     return Call(
         callee,
@@ -79,6 +88,7 @@ def _call(caller: str | None, callee: str, request: Sequence[Any]) -> Call:
         host=host,
         called_port=host.rpartition(":")[2] if host and ":" in host else None,
         source_address=address,
+        outside=outside,
     )
 
 

@@ -292,3 +292,14 @@ def test_the_port_that_a_caller_names_is_the_callees_only_where_a_manifest_has_i
 
     assert verdict(("http", 80)) == "allowed"
     assert verdict(("http", 8080)) == "unknown"
+
+
+def test_no_policy_of_a_mesh_speaks_of_a_callee_that_another_platform_runs() -> None:
+    whole = policy("allow", applies=shows("callee_namespace", Matcher("exact", "shop")))
+    by_label = policy("allow", applies=shows("callee_label:app", Matcher("exact", "ledger")))
+    workload = Workload("ledger", "shop", (("app", "ledger"),), "default", (), "d.yaml", 1)
+
+    for one in (whole, by_label):
+        assert Policies([one]).judge(Call("ledger", outside=True)).reason == "no_manifest"
+        assert Policies([one], workloads=[workload]).judge(Call("ledger", outside=True)).verdict == "denied"
+    assert Policies([whole]).judge(Call("ledger")).verdict == "unknown"

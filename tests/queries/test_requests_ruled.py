@@ -175,3 +175,11 @@ def test_policies_are_the_same_when_read_back() -> None:
     again = policies_from(stored)
     assert again.asks == {"method", "path", "callee_name"}
     assert again.enforced == manifest.policies
+
+
+def test_a_policy_for_a_whole_namespace_leaves_the_services_of_other_platforms_alone(con: Con) -> None:
+    whole = replace(policy("allow"), applies=is_("callee_namespace", "shop"))
+    granted = replace(settings(), grants=(replace(READS, methods=(), paths=()),))
+    install_policy(con, [vercel(), granted, mesh(whole)])
+
+    assert called(con) == ("allowed", "declared", TOML, 50)
