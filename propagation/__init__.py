@@ -12,20 +12,34 @@ if TYPE_CHECKING:
     from bindtrace.propagation.absent import Absent
     from bindtrace.propagation.binding_header import Binding, parse, serialize
     from bindtrace.propagation.errors import Refusal
+    from bindtrace.propagation.guard.asgi import ASGIGuard
     from bindtrace.propagation.processor import BindingSpanProcessor
     from bindtrace.propagation.propagator import BindingPropagator
+    from bindtrace.propagation.serving.guarded import serve_guarded
+    from bindtrace.propagation.workload.httpx_transport import AsyncBindingTransport, BindingTransport
+    from bindtrace.propagation.workload.identity import Identity
 
 __all__ = [
+    "ASGIGuard",
     "Absent",
+    "AsyncBindingTransport",
     "Binding",
     "BindingPropagator",
     "BindingSpanProcessor",
+    "BindingTransport",
+    "Identity",
     "Refusal",
     "parse",
     "serialize",
+    "serve_guarded",
 ]
 
 _HOMES = {
+    "ASGIGuard": "guard.asgi",
+    "AsyncBindingTransport": "workload.httpx_transport",
+    "BindingTransport": "workload.httpx_transport",
+    "Identity": "workload.identity",
+    "serve_guarded": "serving.guarded",
     "Absent": "absent",
     "Binding": "binding_header",
     "BindingPropagator": "propagator",

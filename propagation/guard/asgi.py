@@ -67,6 +67,7 @@ class _Seen(NamedTuple):
     request: Request
     position: Position
     mutated: bool
+    age_s: float
 
 
 class ASGIGuard:
@@ -124,7 +125,7 @@ class ASGIGuard:
             headers=tuple(inner["headers"]),
             external=seen.request.headers if public else None,
         ) as span:
-            answered = _Answered(send, span)
+            answered = _Answered(send, span, closes=_too_old(seen.age_s, judgement))
             if done.decision == "deny":
                 await self._refuse(scope, answered, judgement, done, span)
             else:
@@ -153,14 +154,14 @@ class ASGIGuard:
         if not isinstance(stamp, Stamp):
             source = str(scope["client"][0]) if scope.get("client") else "unix"
             peer = _peer_of_extension(extensions.get("tls"))
-            return _Seen(Request(headers, method, scope["path"], peer, source), "unknown", False)
+            return _Seen(Request(headers, method, scope["path"], peer, source), "unknown", False, 0.0)
         position: Position = "inner"
         if self._at_boundary:
             position = "boundary"
         elif _unwrapped(stamp.outermost) is self:
             position = "outermost"
         request = Request(stamp.headers, method, scope["path"], stamp.peer, stamp.source)
-        return _Seen(request, position, headers != stamp.headers)
+        return _Seen(request, position, headers != stamp.headers, stamp.age_s)
 
     def _inner(self, scope: Scope, seen: _Seen, judgement: Judgement | None) -> Scope:
         """What the application gets: no credential, no stamp, at a public edge nothing of ours; the verified caller."""
@@ -216,8 +217,8 @@ def problem(reason: str, status: int, span: Span, *, explain: bool) -> bytes:
 class _Answered:
     """Sends, and notes the status for the span."""
 
-    def __init__(self, send: Send, span: Span) -> None:
-        self._send, self._span = send, span
+    def __init__(self, send: Send, span: Span, *, closes: bool) -> None:
+        self._send, self._span, self._closes = send, span, closes
         self.status = 0
 
     async def __call__(self, message: Message) -> None:
@@ -226,12 +227,20 @@ class _Answered:
             self._span.set_attribute("http.response.status_code", self.status)
             if self.status >= 500:
                 self._span.set_status(Status(StatusCode.ERROR))
+            if self._closes:
+                message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
         await self._send(message)
 
     def finish(self, scope: Scope) -> None:
         """Routers leave the route that they found in the scope."""
         if route := getattr(scope.get("route"), "path", None):
             self._span.set_attribute("http.route", str(route))
+
+
+def _too_old(age_s: float, judgement: Judgement) -> bool:
+    """A connection older than half of its leaf's life ends with this answer; its caller comes back with a newer one."""
+    leaf = judgement.leaf
+    return leaf is not None and age_s > (leaf.not_after_s - leaf.not_before_s) / 2
 
 
 def _unwrapped(app: object) -> object:

@@ -47,6 +47,8 @@ class Stamp:
     peer: bytes | None
     source: str
     outermost: object
+    age_s: float = 0.0
+    """Of the connection."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """A guarded application behind its own TLS: the server, its certificate and its connections, put together.
 
-    serve_guarded(app, Identity.join(Path("inventory.join")), mode="enforce", address="0.0.0.0:8443")
+serve_guarded(app, Identity.join(Path("inventory.join")), mode="enforce", address="0.0.0.0:8443")
 """
 
 from __future__ import annotations
@@ -29,5 +29,4 @@ def serve_guarded(app: App, identity: Identity, *, mode: Mode, address: str, **r
     )
     config.load()
     config.ssl = identity.server_context()
-    BoundaryProtocol.oldest_s = identity.longest_connection_s()
     uvicorn.Server(config).run()

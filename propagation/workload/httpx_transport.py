@@ -1,6 +1,6 @@
 """httpx transports that sign calls to declared targets and carry them over mTLS; each generation has its own pool.
 
-    client = httpx.Client(transport=BindingTransport(identity, {"https://inventory:8443": Target(callee)}))
+    client = httpx.Client(transport=BindingTransport(identity, {"https://inventory:8443": "inventory"}))
 
 Each attempt comes through here, so retries and redirects are signed anew, or not at all where they lead elsewhere.
 """
@@ -18,6 +18,9 @@ from bindtrace.propagation.workload.generation import Generation
 from bindtrace.propagation.workload.identity import Identity
 from bindtrace.propagation.workload.outgoing import Origin, Target, origin_of, sign, stamp, without_ours
 
+Targets = Mapping[str, Target | str]
+"""URL of an origin to who answers there: a `Target`, or the name of a service that this workload may call."""
+
 
 class _Pool:
     """The connections of one generation to one callee; closed when it is retired and its last call has ended."""
@@ -32,12 +35,15 @@ class _Pools:
     def __init__(
         self,
         identity: Identity,
-        targets: Mapping[str, Target],
+        targets: Targets,
         make: Callable[..., Any],
         settings: dict[str, Any],
     ) -> None:
         self.identity, self._make, self._settings = identity, make, settings
-        self.targets = {origin_of(url): target for url, target in targets.items()}
+        self.targets = {
+            origin_of(url): Target(identity.callee(target)) if isinstance(target, str) else target
+            for url, target in targets.items()
+        }
         self._lock = threading.Lock()
         self._current: dict[Target, _Pool] = {}
         self.retired: list[_Pool] = []
@@ -124,7 +130,7 @@ class _LeavingStream(httpx.SyncByteStream):
 class BindingTransport(httpx.BaseTransport):
     """For `httpx.Client`. `settings` go to `httpx.HTTPTransport`. Calls without a credential raise Refusal."""
 
-    def __init__(self, identity: Identity, targets: Mapping[str, Target], **settings: Any) -> None:
+    def __init__(self, identity: Identity, targets: Targets, **settings: Any) -> None:
         self._pools = _Pools(identity, targets, httpx.HTTPTransport, settings)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -168,7 +174,7 @@ class _AsyncLeavingStream(httpx.AsyncByteStream):
 class AsyncBindingTransport(httpx.AsyncBaseTransport):
     """For `httpx.AsyncClient`, as `BindingTransport`."""
 
-    def __init__(self, identity: Identity, targets: Mapping[str, Target], **settings: Any) -> None:
+    def __init__(self, identity: Identity, targets: Targets, **settings: Any) -> None:
         self._pools = _Pools(identity, targets, httpx.AsyncHTTPTransport, settings)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

@@ -27,7 +27,7 @@ from bindtrace.propagation.identity import bundle as bundles
 from bindtrace.propagation.identity import certificates, keys, policy, tls
 from bindtrace.propagation.identity.bundle import Bundle
 from bindtrace.propagation.identity.policy import Policy
-from bindtrace.propagation.identity.spiffe import Workload, authority_id
+from bindtrace.propagation.identity.spiffe import Service, Workload, authority_id
 from bindtrace.propagation.workload import generation as generations
 from bindtrace.propagation.workload import joining
 from bindtrace.propagation.workload.endpoint import Endpoint, Unreachable
@@ -121,6 +121,17 @@ class Identity:
     def receiver(self, **settings: Any) -> Receiver:
         """This workload as a callee; `settings` are the other fields of `Receiver`."""
         return Receiver(self.workload.of_service, self.workload.deployment, **settings)
+
+    def callee(self, name: str) -> Service:
+        """The service of that name that this workload may call. Raises Refusal, naming those that there are."""
+        callable_ = {service.service: service for service, _ in self.generation.tokens}
+        if name not in callable_:
+            known = ", ".join(sorted(callable_)) or "nobody"
+            raise Refusal(
+                f"credential_unavailable: {self.workload} may not call `{name}` (it may call {known})",
+                fix="declare the binding, and register it at the authority.",
+            )
+        return callable_[name]
 
     def server_context(self) -> ssl.SSLContext:
         """For a listener that lives longer than a generation: each handshake uses the newest leaf and trust."""

@@ -17,6 +17,7 @@ from bindtrace.propagation import clock
 from bindtrace.propagation.guard.asgi import CALLER
 from bindtrace.propagation.identity import keys
 from bindtrace.propagation.identity.tls import client_context, server_context
+from bindtrace.propagation.serving.boundary import BoundaryProtocol
 
 
 @pytest.fixture
@@ -180,3 +181,24 @@ def test_a_session_is_never_resumed(spans: Spans) -> None:
                 assert session is None or not session.has_ticket
 
     assert len(spans.all()) == 3
+
+
+def test_a_connection_older_than_half_of_its_leaf_ends_with_the_answer(spans: Spans) -> None:
+    scene, own = Scene(Domain(now_s=now())), keys.generate()
+    server = server_context(own, leaf(scene.domain, own, INVENTORY), [scene.domain.ca])
+    brief = x509.load_der_x509_certificate(scene.domain.leaf(scene.key, ORDERS, life_s=30))
+    client = client_context(scene.key, brief, [scene.domain.ca], expects=lambda _: True)
+    request = as_bytes(scene.request(None, "", peer=b""), close=False)
+
+    class Aged(BoundaryProtocol):
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self._began_s -= 31  # of a life of 30 s and the 30 s that a leaf is backdated by
+
+    guarded = guard(scene, App(), now_unix_nano=clock.now_unix_nano)
+    with serving(guarded, server, http=Aged) as old, serving(guarded, server) as young:
+        ended, kept = exchange(old, request, client), exchange(young, request, client)
+
+    assert (status(ended), status(kept)) == (200, 200)
+    assert b"connection: close" in ended.lower()
+    assert b"connection: close" not in kept.lower()
