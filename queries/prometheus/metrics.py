@@ -19,6 +19,8 @@ class Metric:
     labels: tuple[str, ...]
     help: str
     bounds_s: tuple[float, ...] = ()
+    only: str = ""
+    """A column of the events that must be true."""
     total: str = "_total"
     """What a counter's name ends in."""
 
@@ -118,9 +120,10 @@ METRICS: Final = (
     Metric(
         "traces_service_graph_request_failed",
         "counter",
-        "service_graph_failed",
+        "service_graph",
         _EDGE,
         "Calls between services that failed.",
+        only="error",
     ),
     Metric(
         "traces_service_graph_request_server_seconds",

@@ -94,6 +94,7 @@ def _counted(
         "from": -1 if range_nano is None else grid.first - range_nano,
     }
     conditions = ["moment <= $last"] + (["moment > $from"] if range_nano is not None else [])
+    conditions += [metric.only] if metric.only else []
     conditions += _matched(selector, values)
     names = ", ".join(metric.labels)
     # how many bounds are below the duration: the place of the first that is not

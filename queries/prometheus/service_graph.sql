@@ -14,5 +14,6 @@ select
         else ''
     end as connection_type,
     road as bindtrace_road,
-    verdict as bindtrace_verdict
+    verdict as bindtrace_verdict,
+    error
 from bindtrace.main.hops
