@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import duckdb
+import pyarrow as pa
 
 from bindtrace.propagation.manifest import Manifest
 from bindtrace.propagation.vocabulary import REASONS
 from bindtrace.queries.analyse import analyse
 from bindtrace.queries.database import open_database
-from bindtrace.queries.policy import insert_rows, install_policy
+from bindtrace.queries.policy import install_policy
 
 Row = Mapping[str, Any]
 
@@ -79,26 +80,27 @@ def _judged(con: duckdb.DuckDBPyConnection, calls: Sequence[Row]) -> list[Judged
 
 
 def _draw(con: duckdb.DuckDBPyConnection, calls: Sequence[Row]) -> None:
-    resources: dict[uuid.UUID, dict[str, Any]] = {}
+    resources: dict[str, dict[str, Any]] = {}
     spans = [span for number, call in enumerate(calls) for span in _spans(number, call, resources)]
     for table, rows in (("resources", list(resources.values())), ("spans", spans)):
         if rows:
             names = list(dict.fromkeys(name for row in rows for name in row))
-            insert_rows(
-                con, f"{table} ({', '.join(names)})", [[row.get(name) for name in names] for row in rows]
-            )
+            # By Arrow: bound lists took 70 us a value, 75 s for 20,000 calls.
+            con.register("drawn", pa.table({name: [row.get(name) for row in rows] for name in names}))
+            con.execute(f"insert into {table} by name select * from drawn")
+            con.unregister("drawn")
 
 
-def _spans(number: int, call: Row, resources: dict[uuid.UUID, dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _spans(number: int, call: Row, resources: dict[str, dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """The caller's span and the callee's, as far as the call has both."""
     start = int(call["last_seen"])
     message = call["kind"] == "message"
     common = {
-        "trace_id": uuid.UUID(int=number + 1),
+        "trace_id": str(uuid.UUID(int=number + 1)),
         "start_time_unix_nano": start,
         "end_time_unix_nano": start + 1000,
         "received_unix_nano": start,
-        "instrumentation_scope_id": uuid.UUID(int=0),
+        "instrumentation_scope_id": str(uuid.UUID(int=0)),
         "load_id": 1,
         "status_code": 0,
         "dropped_attributes_count": 0,
@@ -135,11 +137,11 @@ def _spans(number: int, call: Row, resources: dict[uuid.UUID, dict[str, Any]]) -
         }
 
 
-def _resource(resources: dict[uuid.UUID, dict[str, Any]], call: Row, side: str) -> uuid.UUID:
+def _resource(resources: dict[str, dict[str, Any]], call: Row, side: str) -> str:
     service, environment, deployment = (call.get(f"{side}{part}") for part in ("", "_env", "_deployment"))
     scope = call.get("scope") if side == "callee" else call.get("caller_scope") or call.get("scope")
     content = json.dumps([service, scope, environment, deployment])
-    name = uuid.UUID(bytes=hashlib.sha256(content.encode()).digest()[:16])
+    name = str(uuid.UUID(bytes=hashlib.sha256(content.encode()).digest()[:16]))
     resources[name] = {
         "resource_id": name,
         "attributes": json.dumps({"service.name": service}),
