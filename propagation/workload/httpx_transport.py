@@ -80,7 +80,7 @@ class _Pools:
         return [self.plain, *(pool.transport for pool in (*self._current.values(), *self.retired))]
 
 
-def _signed(request: httpx.Request, pool: _Pool, target: Target) -> httpx.Request:
+def _signed(request: httpx.Request, pool: _Pool, target: Target, stamping: type[_Stamping]) -> httpx.Request:
     """A request of its own: a redirect copies the headers of the original, which must not have ours."""
     kept = without_ours(request.headers.raw)
     names = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in kept}
@@ -92,15 +92,40 @@ def _signed(request: httpx.Request, pool: _Pool, target: Target) -> httpx.Reques
         other_headers=names,
         now_s=clock.now_unix_nano() / 1e9,
     )
-    stamp(added.receipt)
     ours = [(name.encode(), value.encode()) for name, value in added.headers]
+    stamps = stamping(added.receipt, request.extensions.get("trace"))
+    extensions = {**request.extensions, "trace": stamps}
     return httpx.Request(
-        request.method,
-        request.url,
-        headers=[*kept, *ours],
-        stream=request.stream,
-        extensions=request.extensions,
+        request.method, request.url, headers=[*kept, *ours], stream=request.stream, extensions=extensions
     )
+
+
+class _Stamping:
+    """Puts the receipt on the span that is current when the request is really sent: the call's own.
+
+    Instrumentation of httpx opens it inside our transport, or outside of it; this is called inside of either.
+    """
+
+    def __init__(self, receipt: Mapping[str, str | int], others: Callable[..., Any] | None) -> None:
+        self._receipt: Mapping[str, str | int] | None = receipt
+        self._others = others
+
+    def _stamp(self) -> None:
+        if self._receipt is not None:
+            stamp(self._receipt)
+            self._receipt = None
+
+    def __call__(self, name: str, info: Mapping[str, Any]) -> Any:
+        self._stamp()
+        if self._others is not None:
+            self._others(name, info)
+
+
+class _AsyncStamping(_Stamping):
+    async def __call__(self, name: str, info: Mapping[str, Any]) -> None:
+        self._stamp()
+        if self._others is not None:
+            await self._others(name, info)
 
 
 def _unsigned(request: httpx.Request) -> httpx.Request:
@@ -140,7 +165,9 @@ class BindingTransport(httpx.BaseTransport):
             return plain.handle_request(_unsigned(request))
         pool = self._pools.enter(target)
         try:
-            response: httpx.Response = pool.transport.handle_request(_signed(request, pool, target))
+            response: httpx.Response = pool.transport.handle_request(
+                _signed(request, pool, target, _Stamping)
+            )
         except BaseException:
             self._leave(pool)
             raise
@@ -185,7 +212,7 @@ class AsyncBindingTransport(httpx.AsyncBaseTransport):
         pool = self._pools.enter(target)
         try:
             response: httpx.Response = await pool.transport.handle_async_request(
-                _signed(request, pool, target)
+                _signed(request, pool, target, _AsyncStamping)
             )
         except BaseException:
             await self._leave(pool)
