@@ -36,9 +36,9 @@ class App:
 
 
 class Spans:
-    def __init__(self) -> None:
+    def __init__(self, provider: TracerProvider | None = None) -> None:
         self._exporter = InMemorySpanExporter()
-        self.provider = TracerProvider()
+        self.provider = provider or TracerProvider()
         self.provider.add_span_processor(SimpleSpanProcessor(self._exporter))
 
     def all(self) -> tuple[ReadableSpan, ...]:
