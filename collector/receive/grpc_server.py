@@ -91,7 +91,9 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no ty
         with intake.budget.charge(who or context.peer().rpartition(":")[0]) as charge:
             if not charge.take(len(body)):
                 return intake.refuse(BUSY, "grpc", who)
-            return await intake.take(body, encoding="protobuf", protocol="grpc", identity=who)
+            outcome = await intake.take(body, encoding="protobuf", protocol="grpc", identity=who)
+            await intake.hold(outcome)
+            return outcome
 
     async def _on_other(self, _: bytes, context: Any) -> NoReturn:
         await _abort(context, Refused(Cause.NOT_FOUND, f"this signal is not taken; {TRACES_ONLY} {EXPORT}"))

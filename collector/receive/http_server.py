@@ -86,7 +86,10 @@ async def _answer(
             return intake.refuse(body, protocol, who)
         quirks = {} if b"content-length" in headers else {CHUNKED: 1}
         encoding = _TAKEN[_path(scope)][media]
-        return await intake.take(body, encoding=encoding, protocol=protocol, identity=who, quirks=quirks)
+        outcome = await intake.take(body, encoding=encoding, protocol=protocol, identity=who, quirks=quirks)
+        del body
+        await intake.hold(outcome)
+        return outcome
 
 
 def _who(intake: Intake, scope: Scope, headers: dict[bytes, str]) -> str | Refused:

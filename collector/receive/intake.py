@@ -81,6 +81,11 @@ class Intake:
             self.accounting.admitted(admitted, protocol, identity, quirks)
         return outcome
 
+    async def hold(self, outcome: Accepted | Refused) -> None:
+        """Before the answer: returns when storage is near enough. Drop the body first, it is not needed any more."""
+        if self._pace is not None and isinstance(outcome, Accepted) and outcome.position is not None:
+            await self._pace.hold()
+
     def refuse(
         self, refused: Refused, protocol: str, identity: str = "", admitted: Admitted | None = None
     ) -> Refused:
@@ -117,8 +122,6 @@ class Intake:
             position = await self._group.commit(request)
         except JournalError as error:
             return Refused(Cause.UNAVAILABLE, f"not stored, send again: {error}")
-        if self._pace is not None:
-            await self._pace.hold()
         return Accepted(position, admitted.rejected, admitted.message)
 
 
