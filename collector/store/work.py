@@ -35,8 +35,7 @@ LEAST_AT_ONCE: Final = 10_000
 MEMORY_WAIT_S: Final = 60.0
 LONGEST_REST_S: Final = 5.0
 REST: Final = 1.0
-REST_BEHIND: Final = 3.0
-"""How long analysis rests after a run, in lengths of that run."""
+"""How long analysis rests after a run, in lengths of that run: the next is larger. Its priority does the rest."""
 log = logging.getLogger("bindtrace.store")
 
 
@@ -154,8 +153,7 @@ class Work:
                 rest_s = self._analyse_or_report()
                 if self.analysis_failure and self.progress.ended:
                     return
-            # Where journal waits, loading comes first; where it does not, what was acknowledged should soon be seen.
-            self._stopping.wait(min(rest_s * (REST_BEHIND if self._loader.behind else REST), LONGEST_REST_S))
+            self._stopping.wait(min(rest_s * REST, LONGEST_REST_S))
 
     def _retain(self) -> None:
         assert self.retention is not None

@@ -128,11 +128,17 @@ class Writer:
 
     def _insert(self, name: str, rows: pa.Table) -> None:
         if rows.num_rows:
-            self._con.register("rows_to_insert", rows)
+            # Of several chunks several threads would each make row groups of their own: 176 B/span against 118.
+            self._con.register("rows_to_insert", rows.combine_chunks() if self._threads() > 1 else rows)
             try:
                 self._con.execute(f"insert into {name} by name select * from rows_to_insert")
             finally:
                 self._con.unregister("rows_to_insert")
+
+    def _threads(self) -> int:
+        """A setting of the whole database, which may change."""
+        (threads,) = self._con.execute("select current_setting('threads')").fetchone() or (1,)
+        return int(threads)
 
     def _store_positions(self, positions: Mapping[UUID, int]) -> None:
         if positions:

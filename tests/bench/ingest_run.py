@@ -20,6 +20,7 @@ from ingest_sender import Job
 from serving import Collector, collecting
 
 HERE = Path(__file__).parent
+DRAIN_S = 60.0
 
 
 @dataclass(slots=True)
@@ -77,15 +78,21 @@ def run(serving: Collector, jobs: Sequence[Job]) -> Result:
     return result
 
 
-def drained(serving: Collector, seconds: float = 120) -> float:
-    """Waits until everything that was acknowledged can be queried; how long that took, in seconds."""
+def drained(serving: Collector) -> tuple[float, float | None]:
+    """Seconds until the rows of everything that was acknowledged can be queried, and until its hops can.
+
+    None where the hops are not all there within `DRAIN_S`.
+    """
     began = time.monotonic()
-    while time.monotonic() < began + seconds:
+    rows = None
+    while time.monotonic() < began + DRAIN_S:
         status = status_of(serving)
-        if not status["journal_waiting_bytes"] and status["load_id"] == status["analysed_load_id"]:
-            break
+        if rows is None and not status["journal_waiting_bytes"]:
+            rows = time.monotonic() - began
+        if rows is not None and status["load_id"] == status["analysed_load_id"]:
+            return rows, time.monotonic() - began
         time.sleep(0.1)
-    return time.monotonic() - began
+    return DRAIN_S if rows is None else rows, None
 
 
 def status_of(serving: Collector) -> dict[str, Any]:
