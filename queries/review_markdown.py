@@ -38,7 +38,7 @@ def headline(one: Review) -> str:
 
 def markdown(one: Review, where: str, trace_url: str | None = None) -> str:
     """The comment. `trace_url` is an address with `{trace_id}` in it, by which examples become links."""
-    parts = [MARKER, f"### bindtrace: this change {plain(headline(one))}", _basis(one, where)]
+    parts = [MARKER, f"### bindtrace: {plain(headline(one))}", _basis(one, where)]
     parts += _section("Calls that would break", _calls(one.breaks, trace_url), len(one.breaks))
     parts += _section("Chains that they are part of", _chains(one.chains, trace_url), len(one.chains))
     parts += _section(

@@ -38,7 +38,7 @@ _WHY: Final = {
 }
 
 
-@click.command()
+@click.command(short_help="May CALLER call CALLEE, and by which line?")
 @click.argument("caller")
 @click.argument("callee")
 @click.argument("method", required=False)

@@ -18,7 +18,7 @@ KEYS: Final = Difference._fields
 _manifest = click.Path(path_type=Path, exists=True)
 
 
-@click.command()
+@click.command(short_help="What B declares otherwise than A.")
 @click.argument("old", type=_manifest, metavar="A")
 @click.argument("new", type=_manifest, metavar="B")
 @click.option("--exit-code", is_flag=True, help="Status 1 where B lets more through than A.")

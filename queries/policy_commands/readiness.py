@@ -16,7 +16,7 @@ DAYS: Final = 7
 KEYS: Final = ("ready", *keys_of("readiness"), "why")
 
 
-@click.command()
+@click.command(short_help="May enforcement be switched on, binding by binding?")
 @click.option("--days", type=click.IntRange(min=1), default=DAYS, show_default=True,
               help="On so many days calls must have been seen.")  # fmt: skip
 @click.option("--share", type=click.FloatRange(0, 1), default=0.99, show_default=True,
@@ -61,7 +61,7 @@ def judged(row: Row, days: int, share: float) -> Row:
         (
             (row["share_at_least"] or 0) < share,
             "unknown",
-            f"too few calls were recorded to be sure of {share:.0%}",
+            f"too few calls to be sure of {share:.0%}",
         ),
         (True, "yes", "every call that was seen passes"),
     )

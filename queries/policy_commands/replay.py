@@ -23,7 +23,7 @@ _WORDS: Final = {
 }
 
 
-@click.command()
+@click.command(short_help="Stored calls under another policy: what would break?")
 @manifest_option
 @click.option("--all", "everything", is_flag=True, help="Show also the calls of which nothing changes.")
 @click.option("--caller", metavar="SERVICE", help="Only calls of this service.")

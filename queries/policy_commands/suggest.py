@@ -26,7 +26,7 @@ FORMATS: Final = ("patch", *TABLE_FORMATS)
 ISTIO_FILE: Final = "bindtrace-policies.yaml"
 
 
-@click.command()
+@click.command(short_help="A patch that grants just the calls that were seen.")
 @click.option("--platform", type=click.Choice(["istio"]),
               help="Write AuthorizationPolicies of Istio into a new file, instead of editing manifests.")  # fmt: skip
 @manifest_option

@@ -50,7 +50,7 @@ def row(con: duckdb.DuckDBPyConnection, caller: str = "orders", callee: str = "i
         ({"refused": 1, "passes": 99}, "no", "1 of 100 would be refused"),
         ({"passes": 98}, "unknown", "2 could not be judged"),
         ({"days": 3}, "unknown", "seen on 3 of 7 days"),
-        ({"share_at_least": 0.97}, "unknown", "too few calls were recorded to be sure of 99%"),
+        ({"share_at_least": 0.97}, "unknown", "too few calls to be sure of 99%"),
         ({"calls": 0, "passes": 0, "share_at_least": None}, "unknown", "no call was seen"),
     ],
 )
