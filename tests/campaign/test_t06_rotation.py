@@ -1,0 +1,79 @@
+"""T6: certificates, tokens and authorities rotate under load for minutes, with outages of the authority between."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from campaigning import quantity
+from rotating import INVENTORY, ORDERS, SCALED, Callers, Scaled, called
+from support import wait_for
+
+SECONDS = quantity(600, 75)
+CALLERS = quantity(16, 4)
+
+
+@pytest.mark.timeout(SECONDS * 3 + 120)
+@pytest.mark.parametrize("proof", ["mtls", "wpt"])
+def test_no_call_fails_while_everything_rotates(tmp_path: Path, proof: str) -> None:
+    scaled = Scaled(tmp_path)
+    with scaled.running():
+        callee, caller = scaled.join(INVENTORY), scaled.join(ORDERS)
+        with called(callee) as port, Callers(caller, port, CALLERS, proof) as callers:
+            time.sleep(SECONDS)
+        rotations = caller.generation.number, callee.generation.number, scaled.cas()
+        caller.close()
+        callee.close()
+
+    print(f"{proof}: {callers.outcomes} generations and authorities {rotations}")
+    assert set(callers.outcomes) == {"200"}
+    assert min(rotations[:2]) >= SECONDS / 6
+    assert rotations[2] >= 1 + SECONDS // 75
+
+
+@pytest.mark.timeout(600)
+def test_short_outages_cost_nothing(tmp_path: Path) -> None:
+    """40 % of the token's life, five times."""
+    scaled = Scaled(tmp_path)
+    stop = scaled.start()
+    callee, caller = scaled.join(INVENTORY), scaled.join(ORDERS)
+    with called(callee) as port, Callers(caller, port, 4) as callers:
+        for _ in range(quantity(5, 2)):
+            stop()
+            time.sleep(SCALED.token_s * 0.4)
+            stop = scaled.start()
+            number = caller.generation.number
+            wait_for(lambda before=number: caller.generation.number > before, seconds=30, what="a renewal")
+    stop()
+    caller.close()
+    callee.close()
+
+    assert set(callers.outcomes) == {"200"}
+
+
+@pytest.mark.timeout(600)
+def test_a_long_outage_ends_in_expired_credentials_and_is_over_within_seconds(tmp_path: Path) -> None:
+    """150 % of the token's life: receivers refuse what has expired, the certificate is still good enough to renew."""
+    scaled = Scaled(tmp_path)
+    stop = scaled.start()
+    callee, caller = scaled.join(INVENTORY), scaled.join(ORDERS)
+    with called(callee) as port, Callers(caller, port, 4) as callers:
+        wait_for(lambda: caller.generation.number >= 2, seconds=30, what="a renewal")
+        stop()
+        time.sleep(SCALED.leaf_s * 0.95)
+        back = time.monotonic()
+        stop = scaled.start()
+        number = caller.generation.number
+        wait_for(lambda: caller.generation.number > number, seconds=30, what="recovery")
+        recovered = time.monotonic() - back
+        time.sleep(2)
+        last_failure = max((at for name, at in callers.last.items() if name != "200"), default=0.0)
+    stop()
+    caller.close()
+    callee.close()
+
+    print(f"{callers.outcomes}, recovered after {recovered:.1f} s")
+    assert set(callers.outcomes) <= {"200", "expired", "peer_cert_expired"}
+    assert recovered <= 5
+    assert last_failure <= back + 5
