@@ -112,7 +112,12 @@ def suggested(
             continue
         left = [call for call in needed if call not in granted]
         own = [call for call in needed if any(covers(grant, call) for grant in manifest.grants)]
-        wanted = list(dict.fromkeys([*own, *left])) if manifest.platform == generic.NAME else list(needed)
+        if manifest.platform == generic.NAME:
+            wanted = list(dict.fromkeys([*own, *left]))
+        else:
+            # A binding leads to what the platform runs, which only its manifests tell.
+            runs = {s.service for one in manifests if one.platform == manifest.platform for s in one.services}
+            wanted = [call for call in needed if call in own or call.callee in runs]
         text = texts[manifest.file]
         gone = [] if used is None else unused(manifest, used)
         made = _made(manifest, text, wanted, gone)

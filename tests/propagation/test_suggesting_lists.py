@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import tomllib
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bindtrace.propagation.platforms.located import load_with_comments
 from bindtrace.propagation.suggesting.lists import ListEdit, edited
@@ -162,3 +165,34 @@ def test_any_layout_of_toml_stays_valid(text: str) -> None:
 def test_a_path_to_no_object_is_refused() -> None:
     with pytest.raises(ValueError, match=r"services\.nobody"):
         edited(LINES, "json", [ListEdit(("services", "nobody"), "bindings", KEEP, ADD)])
+
+
+NAMES = st.text(st.sampled_from('ab"\\/,]}#: é'), min_size=1, max_size=4)
+LISTS = st.lists(st.fixed_dictionaries({"service": NAMES}), max_size=4)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    services=st.dictionaries(
+        NAMES, st.fixed_dictionaries({}, optional={"bindings": LISTS, "root": NAMES}), min_size=1
+    ),
+    chosen=st.data(),
+    indent=st.sampled_from([None, 0, 2, "\t"]),
+    separators=st.sampled_from([(",", ":"), (", ", ": "), (" , ", " : ")]),
+)
+def test_any_json_is_edited_as_meant(
+    services: dict[str, Any], chosen: st.DataObject, indent: int | str | None, separators: tuple[str, str]
+) -> None:
+    name = chosen.draw(st.sampled_from(sorted(services)))
+    old = services[name].get("bindings", [])
+    remove = chosen.draw(st.frozensets(st.sampled_from(range(len(old))))) if old else frozenset()
+    add = tuple(chosen.draw(LISTS))
+    text = json.dumps({"services": services}, indent=indent, separators=separators, ensure_ascii=False)
+
+    made = json.loads(edited(text, "json", [ListEdit(("services", name), "bindings", remove, add)]))
+
+    left = [entry for at, entry in enumerate(old) if at not in remove]
+    assert made["services"][name].get("bindings", []) == [*left, *add]
+    made["services"][name].pop("bindings", None)
+    services[name].pop("bindings", None)
+    assert made == {"services": services}

@@ -122,12 +122,20 @@ def edited(
 ) -> set[tuple[str, str, str | None]]:
     """The grants of the manifest after the suggestion for these calls."""
     path.write_text(text)
-    manifests = read_manifests([path])
+    others = [_worker(path, one["callee"]) for one in calls] if path.name.startswith("wrangler") else []
+    manifests = [read_manifest(file) for file in (path, *others)]
     needed, unsure = needed_of(calls, "claimed")
     used = None if keep else [*needed, *(one.needed for one in unsure)]
-    (one,), _ = suggested({str(path): text}, manifests, needed, used)
+    one, *_ = suggested({str(f): f.read_text() for f in (path, *others)}, manifests, needed, used)[0]
     path.write_text(one.after)
     return {(grant.caller, grant.callee, grant.binding) for grant in read_manifest(path).grants}
+
+
+def _worker(beside: Path, name: str) -> Path:
+    """The configuration of another Worker, as a repository of several has it."""
+    path = beside.with_name(f"{name}.wrangler.toml")
+    path.write_text(f'name = "{name}"\ncompatibility_date = "2026-08-01"\n')
+    return path
 
 
 @pytest.mark.slow
@@ -254,10 +262,21 @@ def test_our_own_file_takes_what_the_platforms_cannot(tmp_path: Path) -> None:
     assert left == []
 
 
+def test_a_worker_gets_no_binding_to_what_is_no_worker(tmp_path: Path) -> None:
+    path = tmp_path / "wrangler.toml"
+    path.write_text(WORKER)
+    needed, _ = needed_of([call("gateway", "postgres-api")], "claimed")
+
+    (one,), left = suggested({str(path): WORKER}, [read_manifest(path)], needed, None)
+
+    assert one.after == WORKER
+    assert [it.why for it in left] == ["no manifest given here declares postgres-api"]
+
+
 def test_a_list_that_cannot_be_edited_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "wrangler.toml"
     path.write_text('name = "a"\ncompatibility_date = "2026-08-01"\nenv = { staging = { name = "b" } }\n')
-    needed, _ = needed_of([call("b", "c")], "claimed")
+    needed, _ = needed_of([call("b", "a")], "claimed")
 
     with pytest.raises(Refusal, match="cannot be edited"):
         suggested({str(path): path.read_text()}, read_manifests([path]), needed, None)
