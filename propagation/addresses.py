@@ -60,6 +60,13 @@ def declared_range(host: str, ranges: Sequence[Range]) -> Range | None:
     return next((one for one in ranges if address in one.network), None)
 
 
+def within(host: str, cidrs: tuple[str, ...]) -> bool:
+    """Whether a host is an address of one of these ranges; a name is of none. Raises `ValueError` for no CIDR."""
+    if not cidrs:
+        return False
+    return declared_range(host, declared_ranges((cidr, "internal", None) for cidr in cidrs)) is not None
+
+
 @lru_cache(maxsize=65536)
 def host_class(host: str) -> HostClass:
     """The class of a host name or address, with or without port; anything odd is `unspecified`, never an error."""

@@ -11,7 +11,14 @@ from typing import Final
 
 import duckdb
 
-from bindtrace.propagation.addresses import Range, bare_host, declared_range, declared_ranges, host_class
+from bindtrace.propagation.addresses import (
+    Range,
+    bare_host,
+    declared_range,
+    declared_ranges,
+    host_class,
+    within,
+)
 from bindtrace.propagation.decision import FACT_VALUES, Facts, decide
 from bindtrace.propagation.vocabulary import PEER_ID, VERIFIED_CALLER
 from bindtrace.propagation.witnesses import witness_of
@@ -150,17 +157,22 @@ def _class_hosts(con: Connection, _: dict[str, int]) -> None:
         host for (host,) in con.execute("select host from hosts_called where host is not null").fetchall()
     ]
     ranges = declared_ranges(con.execute("select cidr, kind, service from address_ranges").fetchall())
+    probes = con.execute("select name, cidrs from probes").fetchall()
     replace_temp(
         con,
         "host_classes",
-        "host varchar, bare varchar, class varchar, egress_of varchar",
-        ((host, bare_host(host), *_class_of(host, ranges)) for host in hosts),
+        "host varchar, bare varchar, class varchar, egress_of varchar, probes varchar[]",
+        ((host, bare_host(host), *_class_of(host, ranges), _probes_at(host, probes)) for host in hosts),
     )
 
 
 def _class_of(host: str, ranges: Sequence[Range]) -> tuple[str, str | None]:
     declared = declared_range(host, ranges)
     return (host_class(host), None) if declared is None else (declared.host_class, declared.service)
+
+
+def _probes_at(host: str, probes: Sequence[tuple[str, list[str]]]) -> list[str]:
+    return [name for name, cidrs in probes if within(host, tuple(cidrs))]
 
 
 def _name_witnesses(con: Connection, _: dict[str, int]) -> None:

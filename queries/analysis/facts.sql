@@ -21,7 +21,12 @@ select
     g.grant_file,
     g.grant_line,
     g.resends,
-    g.marks,
+    list_concat(
+        g.marks,
+        case when g.caller_outside then ['caller-outside'] end,
+        case when g.by_probe then ['probe'] end,
+        case when g.never_issued then ['never-issued'] end
+    ) as marks,
     case
         when g.db_system is not null then 'database'
         when g.message then 'message'

@@ -1,5 +1,5 @@
 -- Graded: every shape of call with what the manifests say of it, who vouches for its caller, and what it showed of a public road.
--- reads: dated, declared, requests_ruled, opened, outsiders, services, traits, issued_credentials
+-- reads: dated, declared, requests_ruled, opened, outsiders, probed, services, traits, issued_credentials
 -- why: once a shape and not once a call: it may use what is in `dated`, and nothing of a single call (`shapes`).
 create or replace temp view graded as
 with known as (
@@ -25,7 +25,10 @@ select
     coalesce(p.name_road = 'public', false)
         -- split horizon: a public name that resolved to a private address stays inside
         and coalesce(p.peer_class not in ('private', 'link_local', 'shared', 'declared_internal'), true) as public_name,
-    coalesce(p.peer_class in ('global', 'declared_public', 'egress'), false) as public_address,
+    -- of a name only its road tells, of an address its class
+    coalesce(p.peer_class in ('global', 'declared_public', 'egress'), false)
+        or coalesce(p.used_class in ('global', 'declared_public', 'egress') and host_is_address(p.used_host), false)
+        as public_address,
     -- the callee saw its caller come by the address that the caller's calls to the outside come from
     coalesce(p.egress_of = p.caller or (p.egress_of is null and p.egress), false) as by_egress,
     -- a mesh's policy is what happens; a grant for all requests comes before one for some
@@ -35,6 +38,7 @@ select
     coalesce(d.policed, false) or r.ruling is not null as policed,
     o.callee_service is not null as entry_declared,
     outside.service is not null as caller_outside,
+    b.shape is not null as by_probe,
     differ(p.caller_service, claimed.service, one.principal) as claim_differs,
     differ(p.caller_service, p.verified_service, two.principal)
         or differ(p.caller_service, p.peer_service_proven, three.principal)
@@ -73,6 +77,7 @@ left join opened as o
     and o.used_host is not distinct from p.used_host
     and o.period = p.period
     and o.policy_deployment = p.policy_deployment
+left join probed as b on b.shape = p.shape
 left join outsiders as outside on outside.service = p.caller
 left join known as claimed on claimed.service = p.claimed_caller
 left join delegates as one on one.service = p.caller_service and one.principal = p.claimed_caller

@@ -28,4 +28,8 @@ create or replace macro sampling_share(trace_state) as
         when trace_state like '%th:%'
         then 1 - ('0x' || rpad(regexp_extract(trace_state, 'ot=[^,]*th:([0-9a-f]{1,14})', 1), 14, '0'))::ubigint / 72057594037927936
     end;
-create or replace macro host_is_address(host) as coalesce(regexp_full_match(host, '\[?[0-9a-f.:]*[.:][0-9a-f.:]*\]?(:[0-9]+)?'), false);
+create or replace macro host_is_address(host) as
+    coalesce(
+        regexp_full_match(host, '\d{1,3}(\.\d{1,3}){3}(:\d+)?|\[?[0-9a-f.]*:[0-9a-f.]*:[0-9a-f.:]*\]?(:\d+)?'),
+        false
+    );

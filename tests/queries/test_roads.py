@@ -98,3 +98,14 @@ def test_a_browser_calls_from_outside(con: Con, declared: bool) -> None:
         ("ledger", "public", "denied"),
         ("storefront", "public", "allowed"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("10.0.0.7", True), ("10.0.0.7:80", True), ("[2600::7]:8080", True), ("::1", True), ("cafe.bad", False),
+        ("ledger.internal:80", False), ("abc:80", False), ("", False), (None, False),
+    ],
+)  # fmt: skip
+def test_an_address_is_told_from_a_name(con: Con, host: str | None, expected: bool) -> None:
+    assert con.execute("select host_is_address(?)", [host]).fetchone() == (expected,)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import duckdb
-from drawing import CLIENT, SERVER, span
+from drawing import CLIENT, NOON, SERVER, span
 from judging import found
 
 RULE = "caller-mismatch"
@@ -36,3 +36,25 @@ def test_trap_a_claim_that_is_no_known_service_contradicts_nobody(shop: duckdb.D
     assert not found(
         shop, RULE, span("billing", CLIENT, 1), span("ledger-api", SERVER, 2, 1, claimed_caller="10.0.0.7")
     )
+
+
+def test_flags_a_token_of_another_service_and_says_whose(shop: duckdb.DuckDBPyConnection) -> None:
+    token = {
+        "verified_caller": "spiffe://shop/project/p/env/prod/service/orders/deployment/d",
+        "authz_reason": "ok",
+    }
+
+    (row,) = found(shop, RULE, span("billing", CLIENT, 1), span("ledger-api", SERVER, 2, 1, **token))
+
+    assert "its token is that of spiffe://shop/project/p/env/prod/service/orders" in row["message"]
+
+
+def test_trap_a_credential_that_was_never_issued_is_another_rules(shop: duckdb.DuckDBPyConnection) -> None:
+    shop.execute("insert into issued_credentials values ('bb', 'x', ?)", [NOON + 1])
+    token = {
+        "verified_caller": "spiffe://shop/project/p/env/prod/service/billing/deployment/d",
+        "authz_reason": "ok",
+        "credential_sha256": "aa",
+    }
+
+    assert not found(shop, RULE, span("billing", CLIENT, 1), span("ledger-api", SERVER, 2, 1, **token))

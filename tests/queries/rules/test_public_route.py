@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import duckdb
+import pytest
 from drawing import CLIENT, SERVER, S, span
 from judging import found, subjects
-from shop_policy import EDGE, INVENTORY
+from shop_policy import EDGE, INVENTORY, settings, vercel
+
+from bindtrace.propagation.manifest import DeclaredService, Grant
+from bindtrace.queries.policy import install_policy
 
 RULE = "public-route"
 
@@ -91,3 +97,62 @@ def test_a_sidecar_that_makes_the_peer_loopback_hides_nothing(shop: duckdb.DuckD
 
 def test_trap_somebody_elses_public_host_is_not_ours(shop: duckdb.DuckDBPyConnection) -> None:
     assert not found(shop, RULE, span("orders", CLIENT, 1, server_host="api.stripe.com"))
+
+
+def test_flags_a_credential_that_travelled_outside_as_worse(shop: duckdb.DuckDBPyConnection) -> None:
+    token = {
+        "verified_caller": "spiffe://shop/project/p/env/prod/service/orders/deployment/d",
+        "authz_reason": "ok",
+    }
+
+    (row,) = found(
+        shop, RULE, span("orders", CLIENT, 1, server_host=EDGE), span("inventory", SERVER, 2, 1, **token)
+    )
+
+    assert (row["severity"], row["grade"]) == ("high", "verified")
+
+
+def test_flags_an_address_alone_as_less(shop: duckdb.DuckDBPyConnection) -> None:
+    (row,) = found(
+        shop, RULE, span("orders", CLIENT, 1, server_host="52.1.2.3:80"), span("inventory", SERVER, 2, 1)
+    )
+
+    assert (row["severity"], row["confidence"]) == ("low", "suspected")
+
+
+def test_names_the_variable_that_other_calls_used_where_no_manifest_does(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    install_policy(con, [settings()])
+
+    (row,) = found(
+        con,
+        RULE,
+        span("orders", CLIENT, 1, server_host=EDGE),
+        span("inventory", SERVER, 2, 1),
+        span("orders", CLIENT, 11, server_host=INVENTORY, binding_name="STOCK_URL"),
+        span("inventory", SERVER, 12, 11),
+    )
+
+    assert row["fix"].startswith("call the address in STOCK_URL instead of shop.example")
+
+
+@pytest.mark.parametrize("change", ["declared public", "granted by the public name", "browser"])
+def test_trap_who_has_no_other_way(con: duckdb.DuckDBPyConnection, change: str) -> None:
+    public = DeclaredService("bindtrace", "", "ledger", "public", "b.toml", 1)
+    related = Grant("vercel", "", None, "orders", "ledger", None, "vercel.json", 9, road="public")
+    install_policy(
+        con,
+        [
+            replace(vercel(), grants=(related,) if change == "granted by the public name" else ()),
+            replace(settings(), services=(public,) if change == "declared public" else ()),
+        ],
+    )
+    browser = {"telemetry.sdk.language": "webjs"} if change == "browser" else {}
+
+    assert not found(
+        con,
+        RULE,
+        span("orders", CLIENT, 1, server_host=EDGE, resource=browser),
+        span("ledger-api", SERVER, 2, 1),
+    )
