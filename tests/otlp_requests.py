@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from hashlib import sha256
 
+from google.protobuf.json_format import MessageToDict
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import (
@@ -32,6 +34,11 @@ def as_request(
     digest = sha256(sender.encode() + b"\0" + body).digest()[:16]
     spans = sum(len(scope.spans) for part in message.resource_spans for scope in part.scope_spans)
     return Request(sender, "http", "protobuf", received, digest, spans, body)
+
+
+def as_json(*messages: ExportTraceServiceRequest) -> bytes:
+    """One document a line, as protobuf's own printer writes it."""
+    return b"".join(json.dumps(MessageToDict(message)).encode() + b"\n" for message in messages)
 
 
 def attributes(**values: str | int) -> list[KeyValue]:
