@@ -24,7 +24,7 @@ from bindtrace.collector.store.writer import Writer
 from bindtrace.queries.database import open_database
 
 SPANS = 512
-SECONDS = 10.0
+SECONDS = float(os.environ.get("BENCH_SECONDS", "10"))
 _limits: list[float] = []
 _half: dict[str, float] = {}
 

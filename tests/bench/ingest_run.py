@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -20,7 +21,7 @@ from ingest_sender import Job
 from serving import Collector, collecting
 
 HERE = Path(__file__).parent
-DRAIN_S = 60.0
+DRAIN_S = float(os.environ.get("BENCH_DRAIN_S", "60"))
 
 
 @dataclass(slots=True)
