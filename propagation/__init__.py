@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from bindtrace.propagation.binding_header import Binding, parse, serialize
     from bindtrace.propagation.errors import Refusal
     from bindtrace.propagation.guard.asgi import ASGIGuard
+    from bindtrace.propagation.guard.wsgi import WSGIGuard
     from bindtrace.propagation.processor import BindingSpanProcessor
     from bindtrace.propagation.propagator import BindingPropagator
     from bindtrace.propagation.serving.guarded import serve_guarded
@@ -29,6 +30,7 @@ __all__ = [
     "BindingTransport",
     "Identity",
     "Refusal",
+    "WSGIGuard",
     "parse",
     "serialize",
     "serve_guarded",
@@ -39,6 +41,7 @@ _HOMES = {
     "AsyncBindingTransport": "workload.httpx_transport",
     "BindingTransport": "workload.httpx_transport",
     "Identity": "workload.identity",
+    "WSGIGuard": "guard.wsgi",
     "serve_guarded": "serving.guarded",
     "Absent": "absent",
     "Binding": "binding_header",
