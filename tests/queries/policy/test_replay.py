@@ -17,7 +17,10 @@ from drawing import CLIENT, SERVER, draw, span
 from drawn_shop import UNDECLARED_ID, faulty_spans, good_spans, write_shop
 from graph_rows import store
 from shop_policy import settings, vercel
+from support import fixture
 
+from bindtrace.collector.reading import read_pieces
+from bindtrace.collector.storing import store as store_pieces
 from bindtrace.propagation.command import bindtrace
 from bindtrace.propagation.manifest import DeclaredService, Exposure, Grant, Manifest
 from bindtrace.propagation.platforms import read_manifests
@@ -141,13 +144,37 @@ def test_the_same_policy_of_a_mesh_changes_nothing(con: duckdb.DuckDBPyConnectio
     assert [(before, after) for before, after in found if before != after] == []
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    [
+        "nezha/otlp/trainticket-2023-01-29-10_20_trace.otlp.json",
+        "hotrod-jaeger-es/otlp/jaeger-span-2023-01-24.otlp.json",
+        "kiali-istio-trace/otlp/responseTrace.otlp.json",
+        "captured/envoy-denied-spans.json",
+    ],
+)
+def test_the_same_policy_changes_nothing_in_recordings_of_others(
+    con: duckdb.DuckDBPyConnection, name: str
+) -> None:
+    store_pieces(con, read_pieces(str(fixture(name))))
+    manifest = _random_policy(run_report(con, "edges", Query()), random.Random(7))
+    install_policy(con, [manifest])
+    analyse(con)
+
+    found = judged(con, [manifest])
+
+    assert found
+    assert [(before, after) for before, after in found if before != after] == []
+
+
 def _random_policy(edges: list[dict[str, Any]], chance: random.Random) -> Manifest:
     origin = ("vercel", "")
     names = sorted({edge[side] for edge in edges for side in ("caller", "callee")} - {None})
     grants = [
         Grant(*origin, None, edge["caller"], edge["callee"], "URL", "vercel.json", line)
         for line, edge in enumerate(edges, 100)
-        if edge["caller"] and chance.random() < 0.5
+        if edge["caller"] and edge["callee"] and chance.random() < 0.5
     ]
     return Manifest(
         "vercel.json", *origin, "1",
