@@ -51,6 +51,9 @@ EDGE_HEADERS: Final = (
 )
 EDGE_HEADER_PREFIXES: Final = ("ssl-client-", "x-ssl-client-", "x-bindtrace-")
 """What public listeners take off a request, by canonical name (enforcement.md 3.13)."""
+ASKED_METHOD_HEADER: Final = "x-bindtrace-method"
+ASKED_URI_HEADER: Final = "x-bindtrace-uri"
+"""What a proxy is asked for, where it cannot ask by the same method and path (nginx, Caddy)."""
 
 # --- span and resource attributes of ours ------------------------------------------------------------
 

@@ -7,7 +7,6 @@ Put it outermost; what runs before it is not protected by it, and the span says 
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -18,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from opentelemetry.trace import Span, Status, StatusCode
 
 from bindtrace.propagation import clock
-from bindtrace.propagation.guard.judge import judge
+from bindtrace.propagation.guard.asking import judge_asking
 from bindtrace.propagation.guard.memory import Memory
 from bindtrace.propagation.guard.modes import MODES, Outcome, outcome
 from bindtrace.propagation.guard.request import (
@@ -28,7 +27,6 @@ from bindtrace.propagation.guard.request import (
     Receiver,
     Request,
     Stamp,
-    Trust,
     TrustSource,
 )
 from bindtrace.propagation.guard.spans import (
@@ -50,7 +48,6 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 CALLER: Final = "bindtrace.caller"
 """Scope key under which the application finds the `Caller`, once it is verified."""
-NEWS_S: Final = 2.0
 WEBSOCKET_POLICY: Final = 1008
 log = logging.getLogger("bindtrace.guard")
 
@@ -106,7 +103,9 @@ class ASGIGuard:
             await self.app(self._inner(scope, seen, None), receive, send)
             return
         now_s = self._now_unix_nano() / 1e9
-        judgement, trust = await self._judge(seen.request, now_s)
+        judgement, trust = await judge_asking(
+            seen.request, self.receiver, self.trust, self.memory, now_s=now_s
+        )
         done = outcome(judgement, self.mode, self.receiver, now_s=now_s)
         values = attributes(
             judgement,
@@ -131,20 +130,6 @@ class ASGIGuard:
             else:
                 await self.app(inner, receive, answered)
             answered.finish(inner)
-
-    async def _judge(self, request: Request, now_s: float) -> tuple[Judgement, Trust]:
-        """A key that nobody knows yet is asked for once; whatever goes wrong here is ours, and refused."""
-        trust = self.trust.current()
-        try:
-            judgement = judge(request, self.receiver, trust, self.memory, now_s=now_s)
-            if judgement.reason == "key_unknown" and (news := self.trust.news()) is not None:
-                await asyncio.wait([asyncio.wrap_future(news)], timeout=NEWS_S)
-                trust = self.trust.current()
-                judgement = judge(request, self.receiver, trust, self.memory, now_s=now_s)
-        except Exception:
-            log.exception("event=guard_fault reason=internal_error")
-            judgement = Judgement("internal_error")
-        return judgement, trust
 
     def _see(self, scope: Scope) -> _Seen:
         extensions = scope.get("extensions") or {}
