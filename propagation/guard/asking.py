@@ -1,4 +1,4 @@
-"""Judging a request with the trust of now: a key that nobody knows yet is asked for once, our own faults are refused."""
+"""Judging a request with the trust of now: an unknown key is asked for once, faults of ours are refused."""
 
 from __future__ import annotations
 

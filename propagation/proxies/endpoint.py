@@ -82,9 +82,7 @@ class AuthzApp:
             _SPAN, parent, SpanKind.INTERNAL, attributes={**described, **values}
         )
         status = done.status or 200
-        body = (
-            b"" if status == 200 else problem(judgement.reason, status, span, explain=self.explain)
-        )
+        body = b"" if status == 200 else problem(judgement.reason, status, span, explain=self.explain)
         span.end()
         if status != 200:
             log.info("event=refused reason=%s callee=%s", judgement.reason, self.receiver.service)
