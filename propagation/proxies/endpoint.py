@@ -33,13 +33,10 @@ from bindtrace.propagation.guard.request import (
 )
 from bindtrace.propagation.guard.spans import describe, text_headers
 from bindtrace.propagation.guard.verdict import attributes
+from bindtrace.propagation.proxies.endpoint_paths import CHECK, SAME
 from bindtrace.propagation.vocabulary import ASKED_METHOD_HEADER, ASKED_URI_HEADER, Mode
 
 MAX_HEADERS_BYTES: Final = 32 * 1024
-SAME: Final = "/same"
-"""Prefix under which a proxy sends method and path as they are (Envoy)."""
-CHECK: Final = "/check"
-"""Path at which a proxy says method and URI in two headers of ours (nginx, Caddy)."""
 _ASKED: Final = frozenset(name.encode() for name in (ASKED_METHOD_HEADER, ASKED_URI_HEADER))
 _SPAN: Final = "authz"
 log = logging.getLogger("bindtrace.authz")

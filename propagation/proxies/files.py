@@ -1,6 +1,7 @@
 """A workload's credentials as files, for proxies: a folder a generation, and one symbolic link that is swapped.
 
     FOLDER/current -> generation-7/{certificate.pem,key.pem,authorities.pem}
+    FOLDER/sds-identity.json, FOLDER/sds-trust.json: the same as Envoy's secrets
 
 Swapping two files one after the other shows a proxy a key that is not the certificate's (seen: Envoy 1.40 counts
 `KEY_VALUES_MISMATCH`); a link changes both at once. The key is readable by its owner alone, so the proxy runs as the
@@ -10,6 +11,7 @@ same user.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 from pathlib import Path
@@ -19,12 +21,10 @@ from bindtrace.propagation.authority.key_files import make_private_directory, wr
 from bindtrace.propagation.identity import keys
 from bindtrace.propagation.identity.bundle import Bundle
 from bindtrace.propagation.identity.certificates import pem
+from bindtrace.propagation.proxies.envoy_tls import secrets
+from bindtrace.propagation.proxies.file_names import AUTHORITIES, CERTIFICATE, CURRENT, KEY
 from bindtrace.propagation.workload.generation import Generation
 
-CURRENT: Final = "current"
-CERTIFICATE: Final = "certificate.pem"
-KEY: Final = "key.pem"
-AUTHORITIES: Final = "authorities.pem"
 KEPT: Final = 2
 """Generations that stay: the one in force, and the one before it, which a proxy may be reading right now."""
 
@@ -35,6 +35,8 @@ class CredentialFiles:
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
         make_private_directory(self.folder)
+        for name, content in secrets(self.folder).items():
+            self._replace(name, json.dumps(content).encode("ascii"))
         self._number = max((_number(path) for path in self.folder.glob("generation-*")), default=0)
 
     def write(self, generation: Generation, bundle: Bundle) -> Path:
@@ -50,6 +52,12 @@ class CredentialFiles:
         os.replace(link, self.folder / CURRENT)
         self._forget()
         return home
+
+    def _replace(self, name: str, content: bytes) -> None:
+        new = self.folder / f".{name}"
+        new.unlink(missing_ok=True)
+        write_private(new, content)
+        os.replace(new, self.folder / name)
 
     def _forget(self) -> None:
         for path in sorted(self.folder.glob("generation-*"), key=_number)[:-KEPT]:
