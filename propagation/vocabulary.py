@@ -107,8 +107,12 @@ ISSUED_SUBJECT: Final = "bindtrace.issued.subject"
 ISSUED_CALLEE: Final = "bindtrace.issued.callee"
 ISSUED_BINDING: Final = "bindtrace.issued.binding"
 ISSUED_JTI_SHA256: Final = "bindtrace.issued.jti_sha256"
+ISSUED_CERT_SHA256: Final = "bindtrace.issued.cert_sha256"
 ISSUED_UNTIL_S: Final = "bindtrace.issued.until_s"
-"""On the authority's own spans: what was issued, to whom, to be found again by `CREDENTIAL_SHA256` of a call."""
+"""On the authority's own spans: what was issued, to whom, to be found again by `CREDENTIAL_SHA256` of a call, or by
+`PEER_CERT_SHA256` of one that only a certificate proves."""
+ISSUER_SCOPE: Final = "bindtrace.authority"
+"""The instrumentation scope of those spans."""
 
 Assurance = Literal["none", "bearer", "wpt", "mtls", "mtls+wpt"]
 Position = Literal["boundary", "outermost", "inner", "unknown", "proxy"]

@@ -1,8 +1,8 @@
 """The endpoint that proxies ask: Envoy's ext_authz over HTTP, nginx's `auth_request`, Caddy's `forward_auth`.
 
 It decides by the same judgement as `ASGIGuard` and says so on a span of its own, below the request's `traceparent`, so
-that there is a verdict although the application knows nothing. It answers 200, 403 or 503, and gives the proxy no
-header that an application would have to believe.
+that there is a verdict although the application knows nothing. It answers 200, 403 or 503; the headers beside that are
+for the proxy's own span, and no application has to believe them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from urllib.parse import unquote
 
 from opentelemetry import propagate, trace
 from opentelemetry.context import Context
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import Span, SpanKind
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from bindtrace.propagation import clock
 from bindtrace.propagation.guard.asgi import Receive, Scope, Send, problem
@@ -33,7 +34,7 @@ from bindtrace.propagation.guard.request import (
 )
 from bindtrace.propagation.guard.spans import describe, text_headers
 from bindtrace.propagation.guard.verdict import attributes
-from bindtrace.propagation.proxies.endpoint_paths import CHECK, SAME
+from bindtrace.propagation.proxies.endpoint_paths import CHECK, SAME, TOLD
 from bindtrace.propagation.vocabulary import ASKED_METHOD_HEADER, ASKED_URI_HEADER, Mode
 
 MAX_HEADERS_BYTES: Final = 32 * 1024
@@ -80,10 +81,17 @@ class AuthzApp:
         )
         status = done.status or 200
         body = b"" if status == 200 else problem(judgement.reason, status, span, explain=self.explain)
+        told = [
+            (name.encode(), str(values[attribute]).encode("ascii", "replace"))
+            for name, attribute in TOLD.items()
+            if attribute in values
+        ]
+        if status == 200:
+            told += _onwards(span, parent)
         span.end()
         if status != 200:
             log.info("event=refused reason=%s callee=%s", judgement.reason, self.receiver.service)
-        await _answer(send, status, body)
+        await _answer(send, status, body, told)
 
     async def _judge(self, request: Request, now_s: float) -> tuple[Judgement, Any]:
         if sum(len(name) + len(value) for name, value in request.headers) > MAX_HEADERS_BYTES:
@@ -115,8 +123,19 @@ def _values(headers: RawHeaders, wanted: bytes) -> Iterable[str]:
     return (value.decode("latin-1") for name, value in headers if canonical(name) == wanted)
 
 
-async def _answer(send: Send, status: int, body: bytes) -> None:
-    headers = [(b"cache-control", b"no-store"), (b"content-length", str(len(body)).encode())]
+def _onwards(span: Span, parent: Context) -> list[tuple[bytes, bytes]]:
+    """The trace context for what comes after the proxy: an application's own span is then below the verdict's."""
+    carrier: dict[str, str] = {}
+    TraceContextTextMapPropagator().inject(carrier, trace.set_span_in_context(span, parent))
+    return [(name.encode(), value.encode()) for name, value in carrier.items()]
+
+
+async def _answer(send: Send, status: int, body: bytes, told: Iterable[tuple[bytes, bytes]] = ()) -> None:
+    headers = [
+        (b"cache-control", b"no-store"),
+        (b"content-length", str(len(body)).encode()),
+        *told,
+    ]
     if body:
         headers.append((b"content-type", b"application/problem+json"))
     await send({"type": "http.response.start", "status": status, "headers": headers})

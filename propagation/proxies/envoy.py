@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from bindtrace.propagation import vocabulary as words
 from bindtrace.propagation.proxies import envoy_rules as rules
-from bindtrace.propagation.proxies.endpoint_paths import SAME
+from bindtrace.propagation.proxies.endpoint_paths import SAME, TOLD
 from bindtrace.propagation.proxies.envoy_rules import TYPE, Block
 from bindtrace.propagation.proxies.envoy_tls import downstream, upstream
 from bindtrace.propagation.proxies.plan import Address, Callee, Sidecar
@@ -66,7 +66,7 @@ def inbound(sidecar: Sidecar) -> Block:
         certified |= _by_certificate(sidecar)
         filters = rules.by_grant(sidecar.callers, sidecar.service, sidecar.mode)
     else:
-        certified |= {words.PEER_VIA: "envoy"}
+        certified |= _as_told(sidecar)
         filters = [_ext_authz(sidecar)]
     return _manager(
         sidecar,
@@ -91,6 +91,19 @@ def _by_certificate(sidecar: Sidecar) -> dict[str, str]:
         words.AUTHZ_MODE: sidecar.mode,
         words.AUTHZ_ASSURANCE: "mtls",
         words.AUTHZ_POSITION: "proxy",
+    }
+
+
+def _as_told(sidecar: Sidecar) -> dict[str, str]:
+    """The verdict that `bindtrace authz serve` gave, on Envoy's own span as well."""
+    return {
+        words.TARGET_ID: str(sidecar.service),
+        words.AUTHZ_MODE: sidecar.mode,
+        words.AUTHZ_POSITION: "proxy",
+        **{
+            name: f"%DYNAMIC_METADATA(envoy.filters.http.ext_authz:{header})%"
+            for header, name in TOLD.items()
+        },
     }
 
 
@@ -227,6 +240,11 @@ def _ext_authz(sidecar: Sidecar) -> Block:
             "http_service": {
                 "path_prefix": SAME,
                 "server_uri": {"uri": f"http://{sidecar.authz}", "cluster": AUTHZ, "timeout": "1s"},
+                "authorization_response": {
+                    "dynamic_metadata_from_headers": {"patterns": [{"exact": name} for name in TOLD]},
+                    # without a list, all that it answers would go to whoever was refused
+                    "allowed_client_headers": {"patterns": [{"exact": "content-type"}]},
+                },
             },
         },
     }

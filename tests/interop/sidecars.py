@@ -17,9 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from interop.peers import peer
-from support import free_port, wait_for
+from support import wait_for
 
+from bindtrace.propagation.authority.issuing import Authority
+from bindtrace.propagation.clock import now_unix_nano
+from bindtrace.propagation.identity.spiffe import Workload
 from bindtrace.propagation.proxies.files import CredentialFiles
+from bindtrace.propagation.workload import joining
 from bindtrace.propagation.workload.identity import Identity
 
 BINDTRACE = str(Path(sys.executable).parent / "bindtrace")
@@ -109,13 +113,19 @@ class Shop:
         )
         wait_for((self.authority / "authority.sock").exists, what="the authority")
 
-    def invitation(self, service: str, *words: str) -> Path:
-        out = self.folder / f"{service}-{free_port()}.join"
-        run("authority", "issue", self.authority, "--service", service, "--out", out, *words)
+    def invitation(self, service: str, environment: str = "production") -> Path:
+        """As `bindtrace authority issue` writes it, without a process a workload."""
+        authority, now_s = Authority(self.authority), now_unix_nano() // 10**9
+        workload = Workload(TRUST_DOMAIN, "default", environment, service, "1")
+        authority.register(workload, now_s, (), ())
+        secret = authority.invite(workload, now_s)
+        out = self.folder / f"{service}-{secret[:6].encode().hex()}.join"
+        address = f"unix:{self.authority / 'authority.sock'}"
+        joining.write(out, joining.Invitation(address, workload, secret, authority.bundle()))
         return out
 
-    def identity(self, service: str, *words: str) -> Identity:
-        identity = Identity.join(self.invitation(service, *words))
+    def identity(self, service: str, environment: str = "production") -> Identity:
+        identity = Identity.join(self.invitation(service, environment))
         self.stack.callback(identity.close)
         return identity
 
