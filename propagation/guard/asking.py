@@ -44,24 +44,3 @@ async def judge_asking(
         return judgement, trust
     trust = source.current()
     return judge_now(request, receiver, trust, memory, now_s=now_s), trust
-
-
-def judge_blocking(
-    request: Request, receiver: Receiver, source: TrustSource, memory: Memory, *, now_s: float
-) -> tuple[Judgement, Trust]:
-    """The same on a thread of its own, as WSGI and gRPC servers have them."""
-    trust = source.current()
-    judgement = judge_now(request, receiver, trust, memory, now_s=now_s)
-    if judgement.reason != "key_unknown":
-        return judgement, trust
-    try:
-        if (news := source.news()) is None:
-            return judgement, trust
-        news.exception(timeout=NEWS_S)
-    except TimeoutError:
-        pass
-    except Exception:
-        log.exception("event=guard_fault reason=internal_error")
-        return Judgement("internal_error"), trust
-    trust = source.current()
-    return judge_now(request, receiver, trust, memory, now_s=now_s), trust

@@ -19,7 +19,8 @@ from typing import Any, Final, Literal
 from opentelemetry.trace import Span, Status, StatusCode
 
 from bindtrace.propagation import clock
-from bindtrace.propagation.guard.asgi import CALLER, NEWS_S, Caller, problem
+from bindtrace.propagation.guard.asgi import CALLER, Caller, problem
+from bindtrace.propagation.guard.asking import NEWS_S
 from bindtrace.propagation.guard.headers import canonical, is_edge_name
 from bindtrace.propagation.guard.judge import judge
 from bindtrace.propagation.guard.memory import Memory

@@ -295,7 +295,7 @@ def _protocol(max_connection_s: int | None, *, http_2: bool = False) -> Block:
     options: Block = {"@type": f"type.googleapis.com/{_PROTOCOLS}"}
     if max_connection_s is not None:
         options["common_http_protocol_options"] = {"max_connection_duration": f"{max_connection_s}s"}
-    explicit = {"http2_protocol_options": {}} if http_2 else {"http_protocol_options": {}}
+    explicit: Block = {"http2_protocol_options": {}} if http_2 else {"http_protocol_options": {}}
     return {_PROTOCOLS: {**options, "explicit_http_config": explicit}}
 
 
