@@ -33,7 +33,6 @@ create or replace macro host_is_address(host) as
         regexp_full_match(host, '\d{1,3}(\.\d{1,3}){3}(:\d+)?|\[?[0-9a-f.]*:[0-9a-f.]*:[0-9a-f.:]*\]?(:\d+)?'),
         false
     );
-create or replace macro host_is_address(host) as coalesce(regexp_full_match(host, '\[?[0-9a-f.:]*[.:][0-9a-f.:]*\]?(:[0-9]+)?'), false);
 -- The evidence of a call that was seen by nothing but the spans that it joins; its anchor is the callee's, if there is one.
 create or replace macro spans_of(answered, caller_span_id, anchor_span_id) as
     case when answered and caller_span_id is not null then [caller_span_id, anchor_span_id] else [anchor_span_id] end;
