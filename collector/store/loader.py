@@ -141,6 +141,10 @@ class Loader:
             self._positions = {segment: at for segment, at in self._positions.items() if segment in left}
         return True
 
+    def forget_orphans(self) -> int:
+        """Removes what only deleted spans named; returns how many rows went."""
+        return self._writer.forget_orphans()
+
     def waiting_bytes(self) -> int:
         """How much of the journal is not loaded yet."""
         return self._reader.waiting_bytes(self._positions)

@@ -32,6 +32,7 @@ ANALYSED_AT_ONCE: Final = 100_000
 """Spans of one run of the analysis: it holds up checkpoints for about two seconds at most."""
 LEAST_AT_ONCE: Final = 10_000
 """A run that had too little memory is tried again with half as many, down to this."""
+ORPHANS_S: Final = 600.0
 MEMORY_WAIT_S: Final = 60.0
 LONGEST_REST_S: Final = 5.0
 REST: Final = 1.0
@@ -69,6 +70,7 @@ class Work:
         self._journal_bytes = min(CHECKPOINT_JOURNAL_BYTES, journal_bytes // 4)
         self.analysis_failure = ""
         self._at_once = ANALYSED_AT_ONCE
+        self._deleted, self._forgot_s = 0, -ORPHANS_S
         self._threads = [
             threading.Thread(target=self._guarded, args=(run,), name=run.__name__.strip("_"), daemon=True)
             for run in (self._load, self._analyse, *([self._retain] if self.retention else []))
@@ -189,12 +191,20 @@ class Work:
         log.info("event=analysed load=%d traces=%d took_ms=%d", load_id, traces, took_s * 1000)
         return took_s
 
+    def _forget_orphans(self) -> None:
+        """Pods come and go: after retention took spans away, what only they named goes too, now and then."""
+        deleted = self.retention.deleted_spans if self.retention else 0
+        if deleted > self._deleted and time.monotonic() - self._forgot_s > ORPHANS_S:
+            self._deleted, self._forgot_s = deleted, time.monotonic()
+            log.info("event=orphans_forgotten rows=%d", self._loader.forget_orphans())
+
     def _checkpoint(self, *, wait: bool = True) -> None:
         """Without `wait` not while others write: loading goes on, and the next group asks again."""
         self._due.set()
         if not self._gate.acquire(blocking=wait):
             return
         try:
+            self._forget_orphans()
             self._loader.checkpoint()
         finally:
             self._gate.release()

@@ -99,6 +99,24 @@ class Writer:
                 [list(keep)],
             )
 
+    def forget_orphans(self) -> int:
+        """Removes resources and scopes that no span names any more; returns how many. One that comes again is stored.
+
+        Call it where this writer writes, in between: what it remembers and what is stored then stay the same.
+        """
+        before = len(self._resources) + len(self._scopes)
+        with self._transaction():
+            for table, column in (
+                ("resources", "resource_id"),
+                ("instrumentation_scopes", "instrumentation_scope_id"),
+            ):
+                self._con.execute(
+                    f"delete from {table} where {column} not in (select distinct {column} from spans)"
+                )
+        self._resources = self._ids("resources", "resource_id")
+        self._scopes = self._ids("instrumentation_scopes", "instrumentation_scope_id")
+        return before - len(self._resources) - len(self._scopes)
+
     def positions(self) -> dict[UUID, int]:
         """How far each journal segment is loaded."""
         return dict(self._con.execute("select segment_id, position from journal_positions").fetchall())

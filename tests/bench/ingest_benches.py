@@ -154,7 +154,7 @@ def _throughput(protocol: str, clients: int, seconds: float = SECONDS) -> Iterat
         spans = ingest_run.status_of(serving)["spans"]
         size = serving.db.stat().st_size
     rate = result.acked / result.seconds
-    _half[protocol] = min(rate, stored)
+    _half[protocol] = max(1_000.0, min(rate, stored))
     third = max(1, len(result.journal_bytes) // 3)
     yield (
         f"{clients} clients, {SPANS} spans a request: {rate:,.0f} spans/s acked = {rate / _limits[-1]:.2f} of the "

@@ -235,3 +235,20 @@ def test_drain_refuses_a_database_that_is_held(db: Path, journal: JournalWriter)
 
     lock.release()
     assert not db.exists()
+
+
+def test_a_resource_that_only_deleted_spans_named_goes_and_comes_again(
+    con: duckdb.DuckDBPyConnection, db: Path, journal: JournalWriter
+) -> None:
+    journal.append([request(1), as_request(one_span(2, service="pod-of-last-week"), received=NOW)])
+    loader = Loader(con, journal_root(db))
+    load_all(loader)
+    con.execute("delete from spans where span_id = 2")
+
+    assert loader.forget_orphans() == 1
+    assert con.execute("select service from resources").fetchall() == [("orders",)]
+
+    journal.append([as_request(one_span(3, service="pod-of-last-week"), received=NOW)])
+    load_all(loader)
+    named = con.execute("select service from resources join spans using (resource_id) order by service")
+    assert named.fetchall() == [("orders",), ("pod-of-last-week",)]
