@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter, OrderedDict
+from threading import Lock
 from typing import Final, Generic, Literal, TypeVar
 
 from bindtrace.propagation.absent import Absent
@@ -24,19 +25,22 @@ class Kept(Generic[V]):
     def __init__(self, size: int) -> None:
         self.size = size
         self._entries: OrderedDict[Key, tuple[V, float]] = OrderedDict()
+        self._lock = Lock()
 
     def get(self, key: Key, now_s: float) -> V | None:
-        entry = self._entries.get(key)
-        if entry is None or entry[1] <= now_s:
-            return None
-        self._entries.move_to_end(key)
-        return entry[0]
+        with self._lock:
+            entry = self._entries.get(key)
+            if entry is None or entry[1] <= now_s:
+                return None
+            self._entries.move_to_end(key)
+            return entry[0]
 
     def put(self, key: Key, value: V, until_s: float) -> None:
-        self._entries[key] = value, until_s
-        self._entries.move_to_end(key)
-        while len(self._entries) > self.size:
-            self._entries.popitem(last=False)
+        with self._lock:
+            self._entries[key] = value, until_s
+            self._entries.move_to_end(key)
+            while len(self._entries) > self.size:
+                self._entries.popitem(last=False)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -53,19 +57,21 @@ class ReplayCache:
         self._seen: set[tuple[str, str]] = set()
         self._ending: list[tuple[float, tuple[str, str]]] = []
         self._of_key: Counter[str] = Counter()
+        self._lock = Lock()
 
     def take(self, key: str, jti: str, until_s: float, now_s: float) -> Literal["new", "seen", "full"]:
         """Notes the proof `jti` of the key with that thumbprint; `new` exactly once while it can be valid."""
-        self._forget(now_s)
         proof = (key, jti)
-        if proof in self._seen:
-            return "seen"
-        if len(self._seen) >= self.size or self._of_key[key] >= self.quota:
-            return "full"
-        self._seen.add(proof)
-        self._of_key[key] += 1
-        heapq.heappush(self._ending, (until_s, proof))
-        return "new"
+        with self._lock:
+            self._forget(now_s)
+            if proof in self._seen:
+                return "seen"
+            if len(self._seen) >= self.size or self._of_key[key] >= self.quota:
+                return "full"
+            self._seen.add(proof)
+            self._of_key[key] += 1
+            heapq.heappush(self._ending, (until_s, proof))
+            return "new"
 
     def _forget(self, now_s: float) -> None:
         while self._ending and self._ending[0][0] <= now_s:
@@ -80,7 +86,7 @@ class ReplayCache:
 
 
 class Memory:
-    """One per process, used on one thread or event loop at a time (`WSGIGuard` holds a lock)."""
+    """One per process; threads may share it."""
 
     def __init__(self, replay: ReplayCache | None = None) -> None:
         self.replay = ReplayCache() if replay is None else replay

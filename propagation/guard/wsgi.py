@@ -10,9 +10,7 @@ cheroot keeps the last of two: there an attack cannot be seen, and the guard run
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import TimeoutError as Late
 from contextlib import ExitStack
 from typing import Any, Final, Literal
 
@@ -20,9 +18,8 @@ from opentelemetry.trace import Span, Status, StatusCode
 
 from bindtrace.propagation import clock
 from bindtrace.propagation.guard.asgi import CALLER, Caller, problem
-from bindtrace.propagation.guard.asking import NEWS_S
+from bindtrace.propagation.guard.blocking import judge_blocking
 from bindtrace.propagation.guard.headers import canonical, is_edge_name
-from bindtrace.propagation.guard.judge import judge
 from bindtrace.propagation.guard.memory import Memory
 from bindtrace.propagation.guard.modes import MODES, outcome
 from bindtrace.propagation.guard.request import Judgement, RawHeaders, Receiver, Request, Trust, TrustSource
@@ -65,7 +62,6 @@ class WSGIGuard:
         self.memory = Memory() if memory is None else memory
         self.header_fidelity = header_fidelity
         self._now_unix_nano = now_unix_nano
-        self._lock = threading.Lock()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         request = _request(environ)
@@ -109,29 +105,13 @@ class WSGIGuard:
         return _Closing(body, held)
 
     def _judge(self, request: Request, fidelity: Fidelity, now_s: float) -> tuple[Judgement, Trust]:
-        trust = self.trust.current()
-        try:
-            if fidelity == "low" and self.header_fidelity != "low" and self.receiver.listener != "public":
-                raise RuntimeError(
-                    "this WSGI server hides aliases and duplicates of headers. "
-                    'fix: use gunicorn, waitress or werkzeug, or accept it with header_fidelity="low".'
-                )
-            judgement = self._locked(request, trust, now_s)
-            if judgement.reason == "key_unknown" and (news := self.trust.news()) is not None:
-                try:
-                    news.result(timeout=NEWS_S)
-                except Late:
-                    log.info("event=no_news_in_time")
-                trust = self.trust.current()
-                judgement = self._locked(request, trust, now_s)
-        except Exception:
-            log.exception("event=guard_fault reason=internal_error")
-            judgement = Judgement("internal_error")
-        return judgement, trust
-
-    def _locked(self, request: Request, trust: Trust, now_s: float) -> Judgement:
-        with self._lock:
-            return judge(request, self.receiver, trust, self.memory, now_s=now_s)
+        if fidelity == "low" and self.header_fidelity != "low" and self.receiver.listener != "public":
+            log.error(
+                "event=guard_fault reason=internal_error why=this WSGI server hides aliases and duplicates of headers "
+                'fix=use gunicorn, waitress or werkzeug, or accept it with header_fidelity="low"'
+            )
+            return Judgement("internal_error"), self.trust.current()
+        return judge_blocking(request, self.receiver, self.trust, self.memory, now_s=now_s)
 
     def _inner(self, environ: Environ, judgement: Judgement | None) -> Environ:
         """What the application gets: no credential, at a public edge nothing of ours; the verified caller."""

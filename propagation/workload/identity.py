@@ -267,6 +267,10 @@ class Identity:
         urgency = self._life().urgency(self._now_s())
         level = {"none": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}[urgency]
         known = isinstance(error, Unreachable)
+        if self._now_s() >= self.generation.certificate.not_valid_after_utc.timestamp():
+            log.error(
+                "event=credentials_expired fix=join with a new invitation, as an expired certificate renews nothing"
+            )
         log.log(level, "event=refresh_failed urgency=%s why=%s", urgency, error, exc_info=not known)
 
     def _take_question(self) -> Future[bool] | None:

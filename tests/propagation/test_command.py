@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 VERBS = sorted(
     tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["bindtrace.commands"]
 )
-OF_THE_BASE = ("authority", "authz", "js", "manifest", "proxy")
+OF_THE_BASE = ("authority", "js", "manifest")
 BASE = "vercel-bindings/examples/services-nextjs-fastapi-bindings.vercel.json"
 
 # As if only the base were installed: every module that an extra brings is not there.
@@ -97,7 +97,11 @@ def test_the_propagator_for_javascript_is_printed_by_the_base() -> None:
     assert (done.returncode, done.stdout) == (0, module.read_text("utf-8"))
 
 
-OF_AN_EXTRA = ("propagation/serving/", "propagation/workload/httpx_transport.py")
+OF_AN_EXTRA = (
+    "propagation/serving/",
+    "propagation/workload/httpx_transport.py",
+    "propagation/workload/grpc_interceptor.py",
+)
 """Servers, and adapters of libraries that a service may have; pyproject's import contract names the same."""
 
 
