@@ -45,8 +45,10 @@ _KEPT: Final = (
 def sarif_text(findings: Sequence[Mapping[str, Any]], anchor: str | None = None) -> str:
     """A SARIF log of one run. `anchor` is the file of a finding that no line of a manifest caused.
 
+    Without one it stands at the first manifest that another names: code scanning takes no result without a file.
     Every rule is in it, also those that found nothing, so that a reader sees what was looked for.
     """
+    anchor = anchor or next((str(f["source"]["file"]) for f in findings if f.get("source")), None)
     names = list(dict.fromkeys([*sorted(RULES), *(str(finding["rule"]) for finding in findings)]))
     driver = {
         "name": "bindtrace",

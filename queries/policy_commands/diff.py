@@ -15,7 +15,7 @@ from bindtrace.queries.options import TABLE_FORMATS
 
 KEYS: Final = Difference._fields
 
-_manifest = click.Path(path_type=Path, exists=True)
+_manifest = click.Path(path_type=Path, exists=True, allow_dash=True)
 
 
 @click.command(short_help="What B declares otherwise than A.")

@@ -121,6 +121,13 @@ def test_a_finding_without_a_line_stands_at_the_manifest_that_was_given() -> Non
     assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "bindtrace.toml"
 
 
+def test_a_finding_without_a_line_stands_at_the_manifest_of_the_others() -> None:
+    results = json.loads(sarif_text([FINDING, FINDING | {"source": None}]))["runs"][0]["results"]
+
+    assert results[1]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "vercel.json"
+    assert results[1]["locations"][0]["physicalLocation"]["region"] == {"startLine": 1}
+
+
 def test_a_silenced_finding_is_suppressed() -> None:
     result = json.loads(sarif_text([FINDING | {"silenced_until": "1900000000000000000"}]))["runs"][0][
         "results"
