@@ -186,6 +186,8 @@ SPAN_CONCEPTS: Final[tuple[Concept, ...]] = (
             "http.request.header.x_request_id",
             "vercel.request_id",
             "cloudflare.ray_id",
+            "http.request.header.cf-ray",
+            "http.request.header.cf_ray",
         ),
     ),
     Concept("resend_count", "integer", ("http.request.resend_count", "http.resend_count")),

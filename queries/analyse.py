@@ -32,17 +32,24 @@ SPANS_AT_ONCE: Final = 500_000
 """Spans of one run, which bounds its memory; a run takes whole loads, and at least one."""
 
 
-def analyse(con: Connection, spans_at_once: int = SPANS_AT_ONCE, runs: int | None = None) -> int:
+def analyse(
+    con: Connection,
+    spans_at_once: int = SPANS_AT_ONCE,
+    runs: int | None = None,
+    on_run: Callable[[int], object] = lambda _: None,
+) -> int:
     """Brings the hops up to date with the spans; returns how many traces were done.
 
     Handles the traces touched by loads newer than the watermark, or all of them where the policy that the stored
     hops were judged by is no longer in force. Each run is one transaction with its watermark: a crash anywhere
-    repeats, never doubles. With `runs` it returns after so many, whatever was loaded meanwhile.
+    repeats, never doubles. With `runs` it returns after so many, whatever was loaded meanwhile. `on_run` is told
+    the load up to which all is done.
     """
     done = 0
     while runs != 0 and (span := _due(con, spans_at_once)) is not None:
         done += _one_run(con, *span)
         runs = None if runs is None else runs - 1
+        on_run(span[1])
     return done
 
 
@@ -59,13 +66,15 @@ def analysed_load(con: Connection, newest: int) -> int:
     return int(row[0]) if row else newest
 
 
-def rebuild(con: Connection, spans_at_once: int = SPANS_AT_ONCE) -> int:
+def rebuild(
+    con: Connection, spans_at_once: int = SPANS_AT_ONCE, on_run: Callable[[int], object] = lambda _: None
+) -> int:
     """Computes every hop anew from the spans; the result equals what the incremental runs had stored."""
     con.execute("begin")
     for table in ("analysis", "hops", "traces"):
         con.execute(f"delete from {table}")
     con.execute("commit")
-    return analyse(con, spans_at_once)
+    return analyse(con, spans_at_once, on_run=on_run)
 
 
 def _due(con: Connection, spans_at_once: int) -> tuple[int, int, str] | None:

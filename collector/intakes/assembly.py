@@ -21,6 +21,7 @@ KINDS: Final[dict[str, Span.SpanKind.ValueType]] = {
     "PRODUCER": Span.SPAN_KIND_PRODUCER,
     "CONSUMER": Span.SPAN_KIND_CONSUMER,
 }
+_SCOPE: Final = ("otel.scope.name", "otel.scope.version")
 _STATUS_CODES: Final = {"ERROR": Status.STATUS_CODE_ERROR, "OK": Status.STATUS_CODE_OK}
 _HEX: Final = frozenset("0123456789abcdefABCDEF")
 _WRONG: Final = b"invalid"  # 7 bytes are no id: admission rejects that span by its reason, and keeps the rest
@@ -34,8 +35,15 @@ class Assembly:
         self._places: dict[tuple[bytes, ...], ScopeSpans] = {}
         self._resources: dict[tuple[bytes, ...], int] = {}
 
-    def span(self, resource: list[KeyValue], scope: tuple[str, str] = ("", "")) -> Span:
-        """An empty span at its place; `scope` is name and version of the instrumentation."""
+    def span(self, resource: list[KeyValue], tags: list[KeyValue]) -> Span:
+        """A span at its place, with the tags as its attributes but for those that name its instrumentation scope."""
+        named = {tag.key: tag.value.string_value for tag in tags if tag.key in _SCOPE}
+        span = self._placed(resource, (named.get(_SCOPE[0], ""), named.get(_SCOPE[1], "")))
+        span.attributes.extend(tag for tag in tags if tag.key not in _SCOPE)
+        return span
+
+    def _placed(self, resource: list[KeyValue], scope: tuple[str, str]) -> Span:
+        """An empty span; `scope` is name and version of the instrumentation."""
         who = tuple(pair.SerializeToString(deterministic=True) for pair in resource)
         where = (*who, scope[0].encode(), scope[1].encode())
         place = self._places.get(where)

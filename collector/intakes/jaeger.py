@@ -37,7 +37,6 @@ SOURCE_SPAN_ID: Final = "source.span_id"
 REF_TYPE: Final = "opentracing.ref_type"
 SPAN_KIND: Final = "span.kind"
 DEBUG: Final = "jaeger.debug"
-SCOPE: Final = ("otel.scope.name", "otel.scope.version")
 SAMPLED_FLAG, DEBUG_FLAG = 1, 2
 _REF_TYPES: Final = {"CHILD_OF": "child_of", "FOLLOWS_FROM": "follows_from"}
 
@@ -69,23 +68,17 @@ def _spans(document: object) -> Iterator[tuple[str, dict[str, Any], dict[str, An
 
 
 def _add(assembly: Assembly, given: dict[str, Any], processes: dict[str, Any], where: str) -> None:
-    tags = _tags(given, where)
-    scope = {tag.key: tag.value.string_value for tag in tags if tag.key in SCOPE}
     process = given.get("process") or processes.get(str(given.get("processID")))
-    span = assembly.span(
-        _resource(an_object(process, f"{where}.process"), f"{where}.process"),
-        (scope.get(SCOPE[0], ""), scope.get(SCOPE[1], "")),
-    )
+    resource = _resource(an_object(process, f"{where}.process"), f"{where}.process")
+    span = assembly.span(resource, _tags(given, where))
     span.trace_id = id_bytes(given.get("traceID"), TRACE_BYTES)
     span.span_id = _span_id(given.get("spanID"))
     span.name = text(given.get("operationName") or "", f"{where}.operationName")
     span.start_time_unix_nano = nano(given.get("startTime") or 0, f"{where}.startTime")
     duration = nano(given.get("duration") or 0, f"{where}.duration")
     span.end_time_unix_nano = min(span.start_time_unix_nano + duration, MAX_NANO)
-    span.attributes.extend(tags)
     _set_kind(span)
     set_status(span)
-    take_out(span, SCOPE)
     _set_flags(span, given.get("flags"))
     _set_references(span, given, where)
     _add_events(span, given, where)

@@ -25,7 +25,6 @@ from bindtrace.collector.intakes.assembly import (
     objects,
     pair,
     set_status,
-    take_out,
     text,
 )
 from bindtrace.collector.otlp.undecodable import Undecodable
@@ -33,7 +32,6 @@ from bindtrace.collector.otlp.undecodable import Undecodable
 SHARED: Final = "zipkin.shared"
 DEBUG: Final = "zipkin.debug"
 PEER_SERVICE: Final = "service.peer.name"
-SCOPE: Final = ("otel.scope.name", "otel.scope.version")
 
 
 def to_request(body: bytes) -> ExportTraceServiceRequest:
@@ -64,21 +62,16 @@ def from_document(document: object) -> ExportTraceServiceRequest:
 def _add(assembly: Assembly, given: dict[str, Any], where: str) -> None:
     tags = [pair(key, text(value, f"{where}.tags.{key}")) for key, value in
             an_object(given.get("tags"), f"{where}.tags").items()]  # fmt: skip
-    scope = {tag.key: tag.value.string_value for tag in tags if tag.key in SCOPE}
     local = an_object(given.get("localEndpoint"), f"{where}.localEndpoint")
-    span = assembly.span(
-        _resource(local, f"{where}.localEndpoint"), (scope.get(SCOPE[0], ""), scope.get(SCOPE[1], ""))
-    )
+    span = assembly.span(_resource(local, f"{where}.localEndpoint"), tags)
     span.trace_id = id_bytes(given.get("traceId"), TRACE_BYTES)
     span.span_id = id_bytes(given.get("id"), SPAN_BYTES)
     span.parent_span_id = _parent(given, span.span_id)
     span.name = text(given.get("name") or "", f"{where}.name")
     span.kind = _kind(given.get("kind"), f"{where}.kind")
-    span.attributes.extend(tags)
     _add_events(span, given, where)
     _set_times(span, given, where)
     set_status(span)
-    take_out(span, SCOPE)
     _add_endpoints(span, given, local, where)
 
 

@@ -14,7 +14,7 @@ from bindtrace.collector.journal.reader import Batch, JournalReader
 from bindtrace.collector.journal.record import Request
 from bindtrace.collector.otlp.columnar import to_tables
 from bindtrace.collector.otlp.tables import Tables
-from bindtrace.collector.store import accounting, priority
+from bindtrace.collector.store import accounting
 
 
 class Decoded(NamedTuple):
@@ -39,7 +39,7 @@ class Ahead:
 
     def __init__(self, reader: JournalReader) -> None:
         self._reader = reader
-        self._thread = ThreadPoolExecutor(1, "decode", priority.lower, (priority.STORING,))
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="decode")
         self._next: tuple[dict[UUID, int], Future[Group]] | None = None
 
     def take(self, positions: Mapping[UUID, int], max_bytes: int, max_spans: int) -> Group:

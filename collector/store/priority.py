@@ -1,4 +1,4 @@
-"""Which thread goes first where cores are short: answers to senders, then storing, then analysis. Sets nothing else."""
+"""Which thread gives way where cores are short: the analysis, to answers and to storing. Sets nothing else."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import sys
 import threading
 from typing import Final
 
-STORING: Final = 3
-ANALYSIS: Final = 8
-"""Niceness. Held answers keep receivers from running away, and analysis catches up when there is less to store."""
+ANALYSIS: Final = 5
+"""Niceness: it catches up when there is less to store. Storing itself gives way to nobody: senders wait for it."""
 
 
 def lower(niceness: int) -> None:

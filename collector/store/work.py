@@ -103,7 +103,6 @@ class Work:
             self.progress.end()
 
     def _load(self) -> None:
-        priority.lower(priority.STORING)
         idle_since = time.monotonic()
         while not self._hurry.is_set():
             began = time.monotonic()

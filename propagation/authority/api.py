@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final
 
 from opentelemetry import trace
@@ -126,21 +126,26 @@ def _csrs(asked: dict[str, Any]) -> list[bytes]:
 
 
 def _tell(issued: Credentials) -> None:
-    """One span per token, for the collector to find a call's credential in: never the token."""
-    tracer = trace.get_tracer("bindtrace.authority")
+    """One span per credential, for the collector to find a call's in: never the token."""
+    subject = str(issued.workload)
+    leaf = hashlib.sha256(certificates.der(issued.certificate)).hexdigest()
+    until_s = int(issued.certificate.not_valid_after_utc.timestamp())
+    _told("issue certificate", {words.ISSUED_CERT_SHA256: leaf, words.ISSUED_UNTIL_S: until_s}, subject)
     for token in issued.tokens:
         compact = take_apart(token.token)
         assert not isinstance(compact, Absent)
-        with tracer.start_as_current_span("issue token") as span:
-            span.set_attributes(
-                {
-                    words.ISSUED_SUBJECT: str(issued.workload),
-                    words.ISSUED_CALLEE: token.callee,
-                    words.ISSUED_BINDING: token.binding,
-                    words.ISSUED_JTI_SHA256: fingerprint(compact.claims["jti"]),
-                    words.ISSUED_UNTIL_S: token.expires_s,
-                }
-            )
+        said: dict[str, str | int] = {
+            words.ISSUED_CALLEE: token.callee,
+            words.ISSUED_BINDING: token.binding,
+            words.ISSUED_JTI_SHA256: fingerprint(compact.claims["jti"]),
+            words.ISSUED_UNTIL_S: token.expires_s,
+        }
+        _told("issue token", said, subject)
+
+
+def _told(name: str, said: Mapping[str, str | int], subject: str) -> None:
+    with trace.get_tracer(words.ISSUER_SCOPE).start_as_current_span(name) as span:
+        span.set_attributes({words.ISSUED_SUBJECT: subject, **said})
 
 
 def _json(content: object) -> bytes:

@@ -21,6 +21,7 @@ from bindtrace.propagation.errors import Refusal
 from bindtrace.propagation.identity import keys
 from bindtrace.propagation.identity.tls import following, server_context
 from bindtrace.propagation.serving.boundary import BoundaryProtocol
+from bindtrace.propagation.serving.telemetry import trace_as
 
 log = logging.getLogger("bindtrace.authority")
 
@@ -85,6 +86,7 @@ def serve(
     config.load()
     config.ssl = following(own.current)
     server = uvicorn.Server(config)
+    provider = trace_as(authority.own)
     ended = stop or threading.Event()
     ticking = threading.Thread(target=_tick, args=(directory, ended, server), daemon=True)
     ticking.start()
@@ -98,6 +100,8 @@ def serve(
     finally:
         ended.set()
         ticking.join(10)
+        if provider is not None:
+            provider.shutdown()
         if address.startswith("unix:"):
             Path(address.removeprefix("unix:")).unlink(missing_ok=True)
 

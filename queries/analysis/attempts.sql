@@ -1,5 +1,5 @@
 -- Attempts: calls that were tried more than once, each led to the try that stands for the call.
--- reads: witnessed, shapes, placed
+-- reads: witnessed, shapes, placed, evidence
 -- why: a retry is no second call. Tries of one client span (a proxy retried below it) and client spans that say by
 --      http.request.resend_count that they repeat the one before are one call; two like calls that say nothing are two.
 create or replace temp table attempts as
@@ -14,7 +14,8 @@ tries as materialized (
     select
         w.call, w.answered, p.served, w.caller_trace, w.caller_node, w.client_parent, p.caller, p.used_host,
         coalesce(p.callee_service, p.target_host) as callee, p.http_method, p.http_status, p.resends,
-        w.evidence, w.start_time_unix_nano as start, w.start_time_unix_nano + w.duration_nano as finish
+        coalesce(e.spans, spans_of(w.answered, w.caller_span_id, w.anchor_span_id)) as evidence,
+        w.start_time_unix_nano as start, w.start_time_unix_nano + w.duration_nano as finish
     from (
         select * from witnessed semi join resent using (caller_trace)
         union
@@ -26,6 +27,7 @@ tries as materialized (
     ) as w
     join (select shape, unnest(calls) as call from shapes) as s on s.call = w.call
     join placed as p on p.shape = s.shape
+    left join evidence as e on e.call = w.call
     where w.caller_node is not null and not p.message
 ),
 candidates as (

@@ -17,7 +17,7 @@ placed_at as (
     from sidecars as s
     semi join unanswered as u on u.node = s.last_client
 )
-select p.node, p.answered, list(n.own_span_id order by p.depth, p.span) as spans
+select p.node, p.answered, list(n.span_id order by p.depth, p.span) as spans
 from placed_at as p
 join nodes as n on n.node = p.span
 group by p.node, p.answered

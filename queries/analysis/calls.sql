@@ -1,24 +1,7 @@
 -- Calls: one row each, with the numbers of the spans that saw it; not yet named, placed or judged.
--- reads: walk, visits, entered, unanswered, siblings, halves, nodes, proxied, beside
+-- reads: walk, visits, entered, unanswered, siblings, halves, nodes, oddities
 -- why: `call` is the number of the span that it hangs on, doubled, and odd where the callee was seen.
 create or replace temp table calls as
-with alone as (
-    select
-        u.*,
-        case when first.node is not null then [first.own_span_id] else [] end
-        || case when last.node is not null then [last.own_span_id] else [] end
-        || coalesce(led.spans, [])
-        || coalesce(u.edge_spans, [])
-        || coalesce(own.spans, [n.own_span_id])
-        || coalesce(b.spans, []) as evidence
-    from (select *, case when proxy then node end as own_proxy, nullif(first_client, last_client) as other_client from unanswered) as u
-    join nodes as n using (node)
-    left join nodes as first on first.node = u.other_client
-    left join nodes as last on last.node = u.last_client
-    left join proxied as led on led.node = u.last_proxy
-    left join proxied as own on own.node = u.own_proxy
-    left join beside as b on b.node = u.node and not b.answered
-)
 select
     e.visit * 2 + 1 as call,
     e.trace,
@@ -33,11 +16,12 @@ select
     e.trait as entry_trait,
     case when e.app_node <> e.visit then e.app_node end as app_node,
     null::integer as target_node,
+    null::integer as own_node,
     e.edge_node,
     e.via,
-    -- what of it is evidence, in this order
+    -- what is evidence of it, for `evidence`
     not disputed and (h.visit is null or e.caller_visit is null) as own_side,
-    case when h.visit is not null then coalesce(a.evidence, [hn.own_span_id]) end as evidence,
+    h.caller_node as half_node,
     case when own_side then nullif(e.first_client, e.last_client) end as other_client,
     case when own_side then e.last_client end as last_client,
     case when own_side then e.last_proxy end as last_proxy,
@@ -59,9 +43,9 @@ from (
 ) as e
 left join halves as h on h.visit = e.visit
 left join walk as w on w.node = h.caller_node
-left join nodes as hn on hn.node = h.caller_node
-left join alone as a on a.node = h.caller_node
-left join (select node, parent from nodes where shared) as shares on shares.node = e.visit and shares.parent = e.caller_node
+left join (
+    select n.node, n.parent from oddities as o join nodes as n using (node) where o.shared
+) as shares on shares.node = e.visit and shares.parent = e.caller_node
 union all by name
 select
     u.node * 2 as call,
@@ -76,12 +60,16 @@ select
     u.node as target_node,
     u.edge_node,
     u.via,
-    u.evidence,
+    u.node as own_node,
+    nullif(u.first_client, u.last_client) as other_client,
+    u.last_client,
+    u.last_proxy,
+    u.edge_spans,
     'none' as pairing,
     u.orphan,
     false as joined,
     false as twice_sent
-from alone as u
+from unanswered as u
 anti join halves as h on h.caller_node = u.node
 union all by name
 -- a request that reached two services, of which neither can be told to be its callee, was a call all the same

@@ -83,4 +83,5 @@ left join known as claimed on claimed.service = p.claimed_caller
 left join delegates as one on one.service = p.caller_service and one.principal = p.claimed_caller
 left join delegates as two on two.service = p.caller_service and two.principal = p.verified_service
 left join delegates as three on three.service = p.caller_service and three.principal = p.peer_service_proven
-left join issued_credentials as i on i.credential_sha256 = p.credential_sha256
+left join issued_credentials as i
+    on i.credential_sha256 = coalesce(p.credential_sha256, lower(left(p.peer_cert_sha256, 32)))

@@ -1,38 +1,14 @@
 -- Halves of one call that broken or restarted propagation left apart, joined only by a key that both sides carry.
--- parameters: first_load, last_load (of the touched traces)
--- reads: nodes, traits, touched, spans, walk, entered, unanswered, siblings
+-- reads: nodes, traits, touched, walk, began, left_open, keys, siblings
 -- why: never joined by time or name alone. A span link says it outright. The Service-Binding header says chain, hop and
 --      caller even where the trace context was dropped (several calls that fit are paired in the order in which they
---      began); a request id or the hash of a proof joins where it is the only call with it on either side.
+--      began); the hash of a proof or a request id joins where it is the only call with it on either side.
 create or replace temp table halves as
-with began as (
-    select visit, app_node, edge_node, coalesce(app_node, visit) as node, kind from entered where caller_visit is null
-),
-left_open as (
-    select u.node, u.visit from unanswered as u where not u.edge
-),
-keys as materialized (
-    -- most spans carry none, and then nothing below has anything to do
-    select
-        n.node, s.claimed_chain, s.claimed_hop, s.request_id, case when s.kind in (2, 5) then s.links end as links
-    from spans as s
-    join nodes as n on n.arrival = s.rowid
-    semi join (
-        select unnest([visit, app_node, edge_node]) as node from began
-        union all
-        select unnest([node, visit]) from left_open
-    ) as sides on sides.node = n.node
-    where
-        s.load_id >= $first_load
-        and s.load_id <= $last_load
-        and (
-            s.claimed_hop is not null or s.request_id is not null or s.links is not null
-        )
-),
-callees as (
+with callees as (
     select
         b.visit, own.claimed_chain, own.claimed_hop, k.claimed_caller, k.service, b.kind, n.trace,
         n.start_time_unix_nano as start, coalesce(own.request_id, entry.request_id) as request_id,
+        coalesce(own.proof, entry.proof) as proof,
         coalesce(own.links, entry.links, edge.links) as links
     from began as b
     join nodes as n on n.node = b.node
@@ -47,6 +23,7 @@ callers as (
         o.node, own.claimed_hop, k.service, k.claimed_callee, n.trace, n.start_time_unix_nano as start,
         coalesce(own.claimed_chain, trace_hex(t.trace_id)) as chain,
         coalesce(own.request_id, entry.request_id) as request_id,
+        own.proof,
         k.db_system is null as reaches_services
     from left_open as o
     join nodes as n on n.node = o.node
@@ -102,14 +79,25 @@ by_request as (
     group by request_id
     having count(*) = 1
 ),
+by_proof as (
+    -- made for one request, and sent with it
+    select any_value(c.visit) as visit, any_value(k.node) as caller_node
+    from callees as c
+    join callers as k using (proof)
+    where k.service <> c.service
+    group by proof
+    having count(*) = 1
+),
 every as (
     select visit, caller_node, 'remote-ancestor' as pairing, 1 as rank from siblings where caller_node is not null
     union all
     select *, 'link', 2 from by_link
     union all
-    select *, 'binding-header', 3 from by_header
+    select *, 'proof', 3 from by_proof
     union all
-    select *, 'request-id', 4 from by_request
+    select *, 'binding-header', 4 from by_header
+    union all
+    select *, 'request-id', 5 from by_request
 )
 select distinct on (visit) visit, caller_node, pairing
 from every

@@ -1,19 +1,27 @@
--- Issued: what the authority's spans of the new loads say that it issued, each credential once.
+-- Issued: what the authority's spans of these loads say that it issued, kept for the calls that show it later.
 -- parameters: after, upto (load ids)
--- why: a verified call whose credential the authority knows is proven, one whose it never issued is forged telemetry.
---      The name is asked first: it is a column, and the JSON of other spans is not opened.
+-- reads: spans, instrumentation_scopes
+-- why: a span's verdict is one service's word; that the credential was ever issued is another's (enforcement.md 3.17).
 insert into issued_credentials
 select
-    json_extract_string(attributes, '$."bindtrace.issued.jti_sha256"') as issued_sha256,
-    any_value(json_extract_string(attributes, '$."bindtrace.issued.subject"')) as subject,
-    min(start_time_unix_nano) as issued_unix_nano
-from spans
-where
-    load_id > $after
-    and load_id <= $upto
-    and name = 'issue token'
-    and json_extract_string(attributes, '$."bindtrace.issued.subject"') is not null
-    and json_extract_string(attributes, '$."bindtrace.issued.jti_sha256"') not in (
-        select credential_sha256 from issued_credentials
-    )
-group by issued_sha256
+    told.credential_sha256,
+    any_value(told.subject),
+    min(told.issued_unix_nano)
+from (
+    select
+        coalesce(
+            json_extract_string(s.attributes, '$."bindtrace.issued.jti_sha256"'),
+            -- as of a token: the first 128 bits
+            left(json_extract_string(s.attributes, '$."bindtrace.issued.cert_sha256"'), 32)
+        ) as credential_sha256,
+        json_extract_string(s.attributes, '$."bindtrace.issued.subject"') as subject,
+        s.start_time_unix_nano as issued_unix_nano
+    from spans as s
+    join instrumentation_scopes as i using (instrumentation_scope_id)
+    where s.load_id > $after and s.load_id <= $upto
+        and i.name = 'bindtrace.authority'
+        and s.name in ('issue token', 'issue certificate')
+) as told
+anti join issued_credentials as known on known.credential_sha256 = told.credential_sha256
+where told.credential_sha256 is not null and told.subject is not null
+group by told.credential_sha256

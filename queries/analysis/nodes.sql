@@ -2,7 +2,18 @@
 -- parameters: first_load, last_load (of the touched traces)
 -- reads: touched, traits, spans
 -- why: ids of 8 and 16 bytes are joined once, here. `span_id` is the node's name: the span's own id, but for the
---      second of two spans that share one (`repairs/copies.sql`), whose own id stays in `own_span_id`.
+--      second of two spans that share one. What is rare of a node is in `oddities`, which the repairs fill.
+create or replace temp table oddities (
+    node integer,
+    own_span_id ubigint,
+    shared boolean,  -- the second of two spans with one id
+    conflict boolean,  -- it came with more than one content
+    cycle boolean  -- its parents led in a circle
+);
+create or replace temp view odd as
+select node, bool_or(shared) as shared, bool_or(conflict) as conflict, bool_or(cycle) as cycle
+from oddities
+group by node;
 create or replace temp table nodes as
 with arrived as (
     select
@@ -39,20 +50,14 @@ select
     n.trace,
     n.arrival,
     n.span_id,
-    n.span_id as own_span_id,
     parent.node as parent,
     n.parent_span_id is not null and parent.node is null as orphan,
-    false as shared,
-    false as conflict,
-    false as cycle,
     n.trait,
     k.name,
     k.kind,
     k.edge,
     k.proxy,
     k.remote_parent,
-    k.error,
-    k.host,
     n.url_path,
     n.proof_sha256,
     n.start_time_unix_nano,

@@ -28,8 +28,7 @@ select
     h.orphan,
     h.url_path,
     h.caller_span_id,
-    case when h.answered then h.app_span_id end as callee_span_id,
-    h.evidence
+    case when h.answered then h.app_span_id end as callee_span_id
 from heads as h
 join judged as j on j.shape = h.shape
 left join attempts as tried on tried.call = h.caller_visit * 2 + 1

@@ -7,6 +7,9 @@ with known as (
     select service from services
     union
     select coalesce(service, '') from resources
+    union
+    -- one that is granted something is one of ours, although it never sent a span
+    select unnest([caller, callee]) from grant_revisions
 ),
 workers as (
     select distinct service from services where platform = 'cloudflare'

@@ -8,12 +8,12 @@ with recursive proxies as (
     where w.proxy and w.last_proxy = w.node
 ),
 behind as (
-    select p.node, p.before, n.own_span_id from proxies as p join nodes as n using (node)
+    select p.node, p.before, n.span_id from proxies as p join nodes as n using (node)
 ),
 row_of as (
-    select node, [node] as nodes, [own_span_id] as spans from behind where before is null
+    select node, [node] as nodes, [span_id] as spans from behind where before is null
     union all
-    select b.node, list_append(r.nodes, b.node), list_append(r.spans, b.own_span_id)
+    select b.node, list_append(r.nodes, b.node), list_append(r.spans, b.span_id)
     from row_of as r
     join behind as b on b.before = r.node
 )

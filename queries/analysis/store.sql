@@ -1,5 +1,5 @@
 -- Store: the judged calls of the touched traces as hops.
--- reads: parents, paths, judged, attempts, touched, nodes
+-- reads: parents, paths, judged, attempts, evidence, touched, nodes, oddities
 insert into hops by name
 select
     t.trace_id,
@@ -63,12 +63,20 @@ select
     f.marks
     || case when c.skew_nano <> 0 then ['clock-skew'] else [] end
     || case when f.claims_outside then ['claim-from-outside'] else [] end as marks,
-    c.caller_span_id,
-    c.callee_span_id,
+    coalesce(own.ids[c.caller_span_id], c.caller_span_id) as caller_span_id,
+    coalesce(own.ids[c.callee_span_id], c.callee_span_id) as callee_span_id,
     f.via,
     case
-        when tried.call is null and own.trace is null then c.evidence
-        else first_of_each(coalesce(tried.evidence, c.evidence))
+        when own.ids is not null
+        then first_of_each(
+            list_transform(
+                coalesce(tried.evidence, e.spans, spans_of(c.answered, c.caller_span_id, c.anchor_span_id)),
+                lambda span: coalesce(own.ids[span], span)
+            )
+        )
+        when tried.call is not null then first_of_each(tried.evidence)
+        when e.spans is not null then e.spans
+        else spans_of(c.answered, c.caller_span_id, c.anchor_span_id)
     end as evidence,
     t.last_load_id as load_id
 from parents as c
@@ -79,5 +87,12 @@ join touched as chain_trace on chain_trace.trace = p.chain_trace
 left join parents as up on up.call = c.parent
 left join touched as up_trace on up_trace.trace = up.trace
 left join attempts as tried on tried.call = c.call
--- spans that share an id are one in the evidence
-left join (select distinct trace from nodes where shared) as own on own.trace = c.trace
+left join evidence as e on e.call = c.call
+left join (
+    -- nodes that share a span id are named apart; outside they have the id that their span had
+    select n.trace, map_from_entries(list((n.span_id, o.own_span_id))) as ids
+    from oddities as o
+    join nodes as n using (node)
+    where o.shared
+    group by n.trace
+) as own on own.trace = c.trace

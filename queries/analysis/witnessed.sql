@@ -1,92 +1,90 @@
--- Witnessed: every call with its times, its failure, its clocks and its evidence, each from the span that knows best.
--- reads: calls, nodes, proxied, beside
+-- Witnessed: every call with its times, its failure and its clocks, each from the span that knows best.
+-- reads: calls, nodes, traits, odd, evidence
 -- source: jaeger, adjuster/clockskew.go: a callee's span that does not fit into its caller's tells how far the two
 --         clocks differ; the way there and back is taken to be equally long.
 create or replace temp table witnessed as
-with seen as (
+with rare as (
+    -- of few calls more than the two sides is asked for
+    select node, trait, span_id, start_time_unix_nano, duration_nano, url_path, proof_sha256
+    from nodes
+    semi join (
+        select app_node as node from calls where app_node is not null
+        union all
+        select edge_node from calls where edge_node is not null
+        union all
+        select target_node from calls where target_node is distinct from caller_node
+    ) using (node)
+),
+seen as (
     select
-        c.* exclude (other_client, last_client, last_proxy, edge_spans, evidence, own_side, only_calls),
-        c.only_calls,
-        client.trait as client_trait,
-        case when c.app_node is null then c.entry_trait else other.trait end as app_trait,
-        target.trait as target_trait,
-        edge.trait as edge_trait,
-        coalesce(entry.shared or other.shared or target.shared, false) as shared,
-        coalesce(entry.conflict or other.conflict or client.conflict, false) as conflict,
-        coalesce(entry.cycle or target.cycle, false) as cycle,
+        c.call, c.trace, c.answered, c.caller_trace, c.caller_visit, c.caller_trait, c.caller_node, c.entry_trait,
+        c.entry_node, c.app_node, c.via, c.pairing, c.orphan, c.joined, c.twice_sent, c.only_calls,
+        case when c.target_node is null then null when c.far_node is null then c.caller_node else c.far_node end
+            as target_node,
         client.parent as client_parent,
-        coalesce(entry.span_id, target.span_id) as anchor_span_id,
-        client.own_span_id as caller_span_id,
-        case when c.app_node is null then entry.own_span_id else other.own_span_id end as app_span_id,
-        client.proof_sha256 = coalesce(other.proof_sha256, entry.proof_sha256) as proof_agrees,
-        coalesce(edge.url_path, client.url_path) as outer_path,
-        case when c.app_node is null then entry.url_path else other.url_path end as app_path,
-        client.host as client_host,
+        client.trait as client_trait,
+        client.span_id as caller_span_id,
         client.start_time_unix_nano as client_start,
         client.duration_nano as client_nano,
-        case when c.app_node is null then entry.host else other.host end as app_host,
-        case when c.app_node is null then entry.kind else other.kind end as app_kind,
-        case when c.app_node is null then entry.start_time_unix_nano else other.start_time_unix_nano end as app_start,
-        case when c.app_node is null then entry.duration_nano else other.duration_nano end as app_nano,
-        case when c.app_node is null then entry.error else other.error end as app_error,
-        coalesce(client.error, false) or coalesce(target.error, false) as other_error,
-        coalesce(entry.start_time_unix_nano, target.start_time_unix_nano) as other_start,
-        coalesce(target.duration_nano, entry.duration_nano) as other_nano,
+        edge.trait as edge_trait,
+        case when c.far_node is null and c.target_node is not null then client.trait else far.trait end as target_trait,
         case
-            when c.evidence is null and c.other_client is null and led.node is null and c.edge_spans is null and b.node is null
-                and c.app_node is null and entry.node is not null
-            then case when c.last_client is null then [entry.own_span_id] else [client.own_span_id, entry.own_span_id] end
-            else
-                coalesce(c.evidence, [])
-                || case when first.node is not null then [first.own_span_id] else [] end
-                || case when c.last_client is not null then [client.own_span_id] else [] end
-                || coalesce(led.spans, [])
-                || coalesce(c.edge_spans, [])
-                || case when entry.node is not null then [entry.own_span_id] else [] end
-                || coalesce(b.spans, [])
-                || case when other.node is not null then [other.own_span_id] else [] end
-        end as evidence
-    from calls as c
+            when entry.node is not null then entry.span_id
+            when c.far_node is null then client.span_id
+            else far.span_id
+        end as anchor_span_id,
+        case when c.only_calls then null when c.app_node is null then c.entry_trait else app.trait end as app_trait,
+        case when c.only_calls then null when c.app_node is null then entry.span_id else app.span_id end as app_span_id,
+        case
+            when c.only_calls then null
+            when c.app_node is null then entry.start_time_unix_nano
+            else app.start_time_unix_nano
+        end as app_start,
+        case when c.only_calls then null when c.app_node is null then entry.duration_nano else app.duration_nano end
+            as app_nano,
+        coalesce(client.start_time_unix_nano, entry.start_time_unix_nano, far.start_time_unix_nano)
+            as start_time_unix_nano,
+        coalesce(far.duration_nano, entry.duration_nano) as other_nano,
+        client.proof_sha256 = coalesce(app.proof_sha256, entry.proof_sha256) as proof_agrees,
+        coalesce(
+            edge.url_path,
+            client.url_path,
+            case when c.only_calls then null when c.app_node is null then entry.url_path else app.url_path end
+        ) as url_path
+    from (
+        select *, case when target_node is distinct from caller_node then target_node end as far_node from calls
+    ) as c
     left join nodes as client on client.node = c.caller_node
     left join nodes as entry on entry.node = c.entry_node
-    left join nodes as other on other.node = c.app_node
-    left join nodes as target on target.node = c.target_node
-    left join nodes as edge on edge.node = c.edge_node
-    left join nodes as first on first.node = c.other_client
-    left join proxied as led on led.node = c.last_proxy
-    left join beside as b on b.node = c.entry_node and b.answered
-),
-told as (
-    -- a callee of which only its own next call was seen has no span of its own
-    select
-        * exclude (app_trait, app_span_id, app_path, app_host, app_kind, app_start, app_nano, app_error),
-        case when not only_calls then app_trait end as app_trait,
-        case when not only_calls then app_span_id end as app_span_id,
-        case when not only_calls then app_path end as app_path,
-        case when not only_calls then app_start end as app_start,
-        case when not only_calls then app_nano end as app_nano,
-        not only_calls and app_error as app_error,
-        app_host,
-        app_kind
-    from seen
+    left join rare as app on app.node = c.app_node
+    left join rare as edge on edge.node = c.edge_node
+    left join rare as far on far.node = c.far_node
 )
 select
-    * exclude (
-        only_calls, outer_path, app_path, client_host, client_start, client_nano, app_host, app_kind, app_start,
-        app_nano, app_error, other_error, other_start, other_nano
+    s.* exclude (
+        only_calls, entry_node, app_node, target_node, client_start, client_nano, app_start, app_nano, other_nano
     ),
-    coalesce(outer_path, app_path) as url_path,
-    coalesce(client_start, other_start) as start_time_unix_nano,
+    coalesce(entry_odd.shared or app_odd.shared or target_odd.shared, false) as shared,
+    coalesce(entry_odd.conflict or app_odd.conflict or client_odd.conflict, false) as conflict,
+    coalesce(entry_odd.cycle or target_odd.cycle, false) as cycle,
     coalesce(client_nano, app_nano, other_nano) as duration_nano,
-    coalesce(app_error, false) or other_error as error,
+    coalesce(client.error, false) or coalesce(app.error, false) or coalesce(target.error, false) as error,
     case
-        when client_nano is null or app_nano is null or client_host = app_host then 0
+        when client_nano is null or app_nano is null or client.host = app.host then 0
         when app_start >= client_start and app_start + app_nano <= client_start + client_nano then 0
-        when app_kind in (4, 5) then 0
+        when app.kind in (4, 5) then 0
         when app_nano > client_nano then app_start::hugeint - client_start
         else app_start::hugeint - client_start - (client_nano - app_nano) // 2
     end as skew_nano,
     case when client_nano >= app_nano then client_nano - app_nano end as network_nano,
     -- more than the two sides' own spans: a sidecar, an edge, a second span of one side
-    len(evidence) > (caller_span_id is not null)::integer + answered::integer as witnessed_more
-from told
+    coalesce(len(e.spans) > (caller_span_id is not null)::integer + answered::integer, false) as witnessed_more
+from seen as s
+left join traits as client on client.trait = s.client_trait
+left join traits as app on app.trait = s.app_trait
+left join traits as target on target.trait = s.target_trait
+left join odd as client_odd on client_odd.node = s.caller_node
+left join odd as entry_odd on entry_odd.node = s.entry_node
+left join odd as app_odd on app_odd.node = s.app_node
+left join odd as target_odd on target_odd.node = s.target_node
+left join evidence as e on e.call = s.call

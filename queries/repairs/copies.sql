@@ -6,27 +6,27 @@
 create or replace temp table copies as
 with copied as (
     select
-        n.node, n.trace, n.own_span_id, n.kind in (2, 5) as serving, k.service,
+        n.node, n.trace, n.span_id, n.kind in (2, 5) as serving, k.service,
         hash(s.kind, s.name, s.start_time_unix_nano, s.end_time_unix_nano, s.attributes) as content
     from nodes as n
-    semi join (select trace, own_span_id from nodes where again) using (trace, own_span_id)
+    semi join (select trace, span_id from nodes where again) using (trace, span_id)
     join traits as k using (trait)
     join spans as s on s.rowid = n.arrival
     where s.load_id >= $first_load and s.load_id <= $last_load
 ),
 meant as (
     select
-        trace, own_span_id, serving, service,
+        trace, span_id, serving, service,
         min(node) as node,
         count(distinct content) > 1 as conflict,
-        row_number() over (partition by trace, own_span_id order by serving, min(node)) as place,
-        bool_or(not serving) over (partition by trace, own_span_id) as has_client
+        row_number() over (partition by trace, span_id order by serving, min(node)) as place,
+        bool_or(not serving) over (partition by trace, span_id) as has_client
     from copied
-    group by trace, own_span_id, serving, service
+    group by trace, span_id, serving, service
 )
 select
     *,
-    first_value(node) over (partition by trace, own_span_id order by place) as first_node,
+    first_value(node) over (partition by trace, span_id order by place) as first_node,
     -- as a parent the id was resolved to the node that came first
-    min(node) over (partition by trace, own_span_id) as resolved
+    min(node) over (partition by trace, span_id) as resolved
 from meant

@@ -33,3 +33,8 @@ create or replace macro host_is_address(host) as
         regexp_full_match(host, '\d{1,3}(\.\d{1,3}){3}(:\d+)?|\[?[0-9a-f.]*:[0-9a-f.]*:[0-9a-f.:]*\]?(:\d+)?'),
         false
     );
+-- The evidence of a call that was seen by nothing but the spans that it joins; its anchor is the callee's, if there is one.
+create or replace macro spans_of(answered, caller_span_id, anchor_span_id) as
+    case when answered and caller_span_id is not null then [caller_span_id, anchor_span_id] else [anchor_span_id] end;
+-- A cf-ray header is the id of the request and the place that took it; Cloudflare's own telemetry has the id alone.
+create or replace macro request_key(id) as regexp_replace(id, '^([0-9a-f]{16})-[A-Z]{3}$', '\1');

@@ -17,6 +17,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
 import analysis  # noqa: E402  the paths above come first
 import ingest_benches as benches  # noqa: E402
+import judgement  # noqa: E402
 from guard_added import guard_added  # noqa: E402
 
 BENCHES = {**benches.BENCHES, "guard": guard_added}
@@ -27,6 +28,9 @@ QUICK = ("decode", "size", "http", "grpc", "http-one", "grpc-one", "latency", "d
 def main(names: list[str]) -> int:
     if names[:1] == ["analysis"]:
         analysis.main(names[1:])
+        return 0
+    if names[:1] == ["judgement"]:
+        judgement.main(names[1:])
         return 0
     unknown = [name for name in names if name not in BENCHES]
     if unknown:

@@ -44,7 +44,8 @@ select md5('r' || i || side)::uuid as resource_id,
 from range(20) as a(i), (values ('app'), ('proxy')) as b(side)
 """
 
-# Groups of four spans: a sidecar's server span (or an internal one), the service's server span, one inside, a call.
+# Visits of four spans: a sidecar's server span (or the service's own), the service's (or one inside), and up to two
+# calls, each to a visit of its own as long as there are spans for it. A call of which no callee is there is unanswered.
 _SPANS = """
 insert into spans by name
 with traces as (
@@ -52,35 +53,39 @@ with traces as (
 ),
 drawn as (
     select t, k, k // 4 as visit, k % 4 as place, (hash(t * 64 + k // 4) % 20)::bigint as service,
-        (hash(t * 64 + (k // 4 - 1) // 2) % 20)::bigint as caller_service, $start + t * $gap + k * 100000 as start, size
+        k // 4 * 2 + k % 4 - 1 as called, $start + t * $gap + k * 100000 as start, size
     from traces, range(40) as b(k)
     where k < size
+),
+told as (
+    select *, place = 3 or (place = 2 and called * 4 < size) as calls, service % 4 = 0 as meshed from drawn
 )
 select
     md5('t' || t)::uuid as trace_id,
     (t * 64 + k + 1)::ubigint as span_id,
     case
         when k = 0 then null
-        when place = 0 then t * 64 + ((visit - 1) // 2) * 4 + 3 + 1
+        when place = 0 then t * 64 + (visit - 1) // 2 * 4 + 3 - visit % 2 + 1
+        when place = 3 then t * 64 + k - 1
         else t * 64 + k
     end::ubigint as parent_span_id,
     (case when place = 0 then 768 else 256 end)::uinteger as flags,
     'GET /orders' as name,
-    (case when place = 0 or (place = 1 and service % 4 = 0) then 2 when place = 3 then 3 else 1 end)::utinyint as kind,
+    (case when place = 0 or (place = 1 and meshed) then 2 when calls then 3 else 1 end)::utinyint as kind,
     start::ubigint as start_time_unix_nano,
     (start + 8000000 - k * 150000)::ubigint as end_time_unix_nano,
     (case when hash(t * 64 + k) % 200 = 0 then 2 else 0 end)::utinyint as status_code,
     0 as dropped_attributes_count, 0 as dropped_events_count, 0 as dropped_links_count,
-    md5('r' || service || case when place = 0 and service % 4 = 0 then 'proxy' else 'app' end)::uuid as resource_id,
+    md5('r' || service || case when place = 0 and meshed then 'proxy' else 'app' end)::uuid as resource_id,
     md5('scope')::uuid as instrumentation_scope_id,
     start::ubigint as received_unix_nano,
     (1 + (t * $mean) // $load)::ubigint as load_id,
-    case when place <> 2 then 'GET' end as http_method,
-    case when place <> 2 then 200 end::usmallint as http_status,
-    case when place = 3 then 'svc' || (hash(t * 64 + visit * 2 + 1) % 20) || '.internal' end as server_host,
-    case when place <> 2 then '/orders/' || (hash(t) % 97) end as url_path,
-    case when place = 0 and service % 4 = 0 then 'proxy' end as component
-from drawn
+    case when calls or place = 0 then 'GET' end as http_method,
+    case when calls or place = 0 then 200 end::usmallint as http_status,
+    case when calls then 'svc' || (hash(t * 64 + called) % 20) || '.internal' end as server_host,
+    case when calls or place = 0 then '/orders/' || (hash(t) % 97) end as url_path,
+    case when place = 0 and meshed then 'proxy' end as component
+from told
 """
 
 _BASELINE = """

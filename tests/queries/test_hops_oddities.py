@@ -10,7 +10,7 @@ import duckdb
 import pytest
 from drawing import CLIENT, CONSUMER, NOON, PRODUCER, SERVER, draw, span, trace_id
 
-from bindtrace.queries.analyse import analyse
+from bindtrace.queries.analyse import analyse, rebuild
 from bindtrace.queries.catalog import run_report
 from bindtrace.queries.query import Query
 
@@ -221,6 +221,70 @@ def test_a_request_id_that_fits_two_calls_joins_none(con: Con) -> None:
     )
 
     assert {row[0] for row in told(con, "pairing")} == {"none"}
+
+
+def test_a_ray_id_joins_a_worker_and_its_origin_with_and_without_the_place_behind_it(con: Con) -> None:
+    draw(
+        con,
+        span("web", SERVER, 1, request_id="230b030023ae2822"),
+        span("web", CLIENT, 2, 1, server_host="api.internal"),
+        span("api", SERVER, 3, trace=2, request_id="230b030023ae2822-SJC"),
+    )
+
+    assert told(con, "caller", "callee", "pairing")[0] == ("web", "api", "request-id")
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["caller first", "callee first"])
+def test_a_proof_joins_the_call_it_was_made_for_whichever_half_comes_last(
+    con: Con, order: tuple[int, int]
+) -> None:
+    halves = [
+        (span("web", SERVER, 1), span("web", CLIENT, 2, 1, server_host="10.0.0.1", proof_sha256="a1" * 16)),
+        (span("api", SERVER, 3, trace=2, proof_sha256="a1" * 16),),
+    ]
+    for place in order:
+        draw(con, *halves[place])
+        analyse(con)
+
+    expected = [("web", "api", "proof", "inferred"), (None, "web", "none", "inferred")]
+    assert told(con, "caller", "callee", "pairing", "grade") == expected
+    grown = con.execute("from hops order by all").fetchall()
+    rebuild(con)
+    assert con.execute("from hops order by all").fetchall() == grown
+
+
+def test_a_proof_that_two_calls_show_joins_none(con: Con) -> None:
+    draw(
+        con,
+        span("web", SERVER, 1),
+        span("web", CLIENT, 2, 1, server_host="10.0.0.1", proof_sha256="a1" * 16),
+        span("web", CLIENT, 4, 1, server_host="10.0.0.1", proof_sha256="a1" * 16),
+        span("api", SERVER, 3, trace=2, proof_sha256="a1" * 16),
+    )
+
+    assert {row[0] for row in told(con, "pairing")} == {"none"}
+
+
+def test_a_trace_deeper_than_the_walk_is_cut_and_no_span_is_lost(con: Con) -> None:
+    draw(con, *(span(f"s{place % 2}", SERVER, place, place - 1 or None) for place in range(1, 1100)))
+
+    analyse(con)
+
+    seen = con.execute(
+        "select count(distinct span) from (select unnest(evidence) as span from hops)"
+    ).fetchone()
+    assert seen == (1099,)
+
+
+def test_a_circle_longer_than_the_walk_ends_and_no_span_is_lost(con: Con) -> None:
+    draw(con, *(span(f"s{place % 2}", SERVER, place, place % 1100 + 1) for place in range(1, 1101)))
+
+    analyse(con)
+
+    seen = con.execute(
+        "select count(distinct span) from (select unnest(evidence) as span from hops)"
+    ).fetchone()
+    assert seen == (1100,)
 
 
 def test_a_clock_that_is_off_is_corrected_for_the_order_and_never_in_the_received_times(con: Con) -> None:

@@ -1,0 +1,140 @@
+"""`bindtrace proxy`: configurations of real proxies in front of a service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from bindtrace.propagation.absent import Absent
+from bindtrace.propagation.errors import Refusal
+from bindtrace.propagation.identity.spiffe import Service, parse_service
+from bindtrace.propagation.platforms import read_manifests
+from bindtrace.propagation.proxies import envoy as envoys
+from bindtrace.propagation.proxies.authz_command import DEFAULT_ADDRESS
+from bindtrace.propagation.proxies.block_yaml import dumped
+from bindtrace.propagation.proxies.files import CredentialFiles
+from bindtrace.propagation.proxies.plan import Address, Sidecar, address, callees_of, callers_of
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _shared(command: F) -> F:
+    """The options of every proxy."""
+    options = (
+        click.option("--service", required=True, help="The service that it stands before, as grants name it."),
+        click.option("--manifest", "manifests", multiple=True, type=click.Path(path_type=Path),
+                     help="What is granted; repeatable."),
+        click.option("--trust-domain", required=True, help="As of `bindtrace authority init`."),
+        click.option("--project", default="default", show_default=True),
+        click.option("--env", "environment", default="production", show_default=True),
+        click.option("--files", "folder", required=True, type=click.Path(path_type=Path),
+                     help="Where `bindtrace run` or `authz serve --files` keeps its credentials."),
+        click.option("--app", default="127.0.0.1:8080", show_default=True, metavar="HOST:PORT",
+                     help="Where the service itself listens, on the loopback only."),
+        click.option("--inbound", metavar="HOST:PORT", help="Where other services reach it, by mutual TLS."),
+        click.option("--authz", default=DEFAULT_ADDRESS, show_default=True, metavar="HOST:PORT",
+                     help="Where `bindtrace authz serve` listens."),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.group()
+def proxy() -> None:
+    """Writes what a real proxy in front of a service is configured with."""
+
+
+@proxy.command()
+@_shared
+@click.option("--mode", required=True, type=click.Choice(["observe", "enforce"]),
+              help="Whether a refusal is only noted, or answered with 403.")  # fmt: skip
+@click.option("--proof", type=click.Choice(["mtls", "wpt"]), default="mtls", show_default=True,
+              help="mtls: Envoy decides by certificates; wpt: it asks `authz serve` about proof tokens.")  # fmt: skip
+@click.option("--callee", "callees", multiple=True, metavar="NAME=HOST:PORT",
+              help="A granted callee and where its sidecar listens; repeatable.")  # fmt: skip
+@click.option("--outbound", default="127.0.0.1:15001", show_default=True, metavar="HOST:PORT",
+              help="Where it listens for the service's own calls: a port a callee, by name, counting up.")  # fmt: skip
+@click.option(
+    "--public", metavar="HOST:PORT", help="A listener for the outside, which takes off all of ours."
+)
+@click.option("--otlp", default="127.0.0.1:4317", show_default=True, metavar="HOST:PORT",
+              help="The collector, by gRPC; `-` for no spans.")  # fmt: skip
+@click.option("--leaf-life", "leaf_life_s", type=click.IntRange(60), default=3600, show_default=True,
+              metavar="SECONDS", help="Of certificates; connections end after half of it.")  # fmt: skip
+@click.option("--fragment", is_flag=True, help="Only the parts to put into a configuration that there is.")
+def envoy(
+    service: str,
+    manifests: tuple[Path, ...],
+    trust_domain: str,
+    project: str,
+    environment: str,
+    folder: Path,
+    app: str,
+    inbound: str | None,
+    authz: str,
+    mode: Any,
+    proof: Any,
+    callees: tuple[str, ...],
+    outbound: str,
+    public: str | None,
+    otlp: str,
+    leaf_life_s: int,
+    fragment: bool,
+) -> None:
+    """A whole Envoy beside a service, on stdout: mutual TLS in and out, grants, spans.
+
+    \b
+    bindtrace proxy envoy --service orders --manifest bindtrace.toml --trust-domain shop.example \\
+      --files creds/ --inbound 0.0.0.0:8443 --callee inventory=10.0.0.5:8443 --mode enforce > envoy.yaml
+    """
+    own = own_service(trust_domain, project, environment, service)
+    read = read_manifests(manifests)
+    sidecar = Sidecar(
+        service=own,
+        files=folder.absolute(),
+        mode=mode,
+        proof=proof,
+        app=address(app),
+        inbound=address(inbound) if inbound else None,
+        public=address(public) if public else None,
+        callers=callers_of(read, own),
+        callees=callees_of(read, own, _named(callees), address(outbound)),
+        collector=None if otlp == "-" else address(otlp),
+        authz=address(authz),
+        leaf_life_s=leaf_life_s,
+    )
+    if not (sidecar.inbound or sidecar.public or sidecar.callees or fragment):
+        raise Refusal("this Envoy would listen nowhere", fix="give --inbound, --public or --callee.")
+    if sidecar.inbound and not sidecar.callers:
+        click.echo(f"warning: no manifest grants a call to {service}: {mode} refuses everybody", err=True)
+    CredentialFiles(
+        folder
+    )  # Envoy does not start before the files are there that say where its secrets will be
+    click.echo(dumped(envoys.fragment(sidecar) if fragment else envoys.configuration(sidecar)), nl=False)
+
+
+def own_service(trust_domain: str, project: str, environment: str, name: str) -> Service:
+    """The id of the service that a proxy stands before. Raises Refusal for what is none."""
+    found = parse_service(str(Service(trust_domain, project, environment, name)))
+    if isinstance(found, Absent):
+        raise Refusal(
+            f"`{name}` of project {project}, {environment}, in `{trust_domain}` makes no service id ({found.reason})",
+            fix="use letters, digits, `.`, `-` and `_`.",
+        )
+    return found
+
+
+def _named(pairs: tuple[str, ...]) -> dict[str, Address]:
+    found: dict[str, Address] = {}
+    for pair in pairs:
+        name, separator, place = pair.partition("=")
+        if not separator or name in found:
+            raise Refusal(
+                f"`--callee {pair}` is not one callee's address", fix="give NAME=HOST:PORT once a callee."
+            )
+        found[name] = address(place)
+    return found

@@ -1,0 +1,202 @@
+"""Services of a small shop with real Envoys beside them, and the authority that names them."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import http.server
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from interop.peers import peer
+from support import wait_for
+
+from bindtrace.propagation.authority.issuing import Authority
+from bindtrace.propagation.clock import now_unix_nano
+from bindtrace.propagation.identity.spiffe import Workload
+from bindtrace.propagation.proxies.files import CredentialFiles
+from bindtrace.propagation.workload import joining
+from bindtrace.propagation.workload.identity import Identity
+
+BINDTRACE = str(Path(sys.executable).parent / "bindtrace")
+TRUST_DOMAIN = "shop.example"
+
+
+def run(*words: object, check: bool = True) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run([BINDTRACE, *map(str, words)], capture_output=True, text=True, timeout=60)
+    assert not check or done.returncode == 0, done.stderr
+    return done
+
+
+@contextlib.contextmanager
+def process(command: list[object], log: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    with log.open("wb") as errors:
+        started = subprocess.Popen(
+            list(map(str, command)), stdin=subprocess.DEVNULL, stdout=errors, stderr=errors,
+            env={**os.environ, **environment},
+        )  # fmt: skip
+    try:
+        yield started
+    finally:
+        started.terminate()
+        try:
+            started.wait(15)
+        except subprocess.TimeoutExpired:
+            started.kill()
+            started.wait(10)
+
+
+def listening(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
+class Application:
+    """A service that knows nothing of all this: answers 200, and keeps the headers that reached it."""
+
+    def __init__(self) -> None:
+        self.seen: list[dict[str, str]] = []
+        outer = self
+
+        class Answer(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                outer.seen.append({name.lower(): value for name, value in self.headers.items()})
+                self.send_response(200)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            def do_POST(self) -> None:
+                self.do_GET()
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+        self.port = self.server.server_port
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@dataclass
+class Shop:
+    """`manifest` is given to the authority and to every proxy."""
+
+    folder: Path
+    manifest: Path
+    collector: str = "-"
+    stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+    @property
+    def authority(self) -> Path:
+        return self.folder / "ca"
+
+    def begin(self, *lives: str, proof: str = "any") -> None:
+        run("authority", "init", self.authority, "--trust-domain", TRUST_DOMAIN, *lives)
+        run("authority", "register", self.authority, "--manifest", self.manifest, "--proof", proof)
+        told = {} if self.collector == "-" else {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{self.collector}"}
+        self.stack.enter_context(
+            process([BINDTRACE, "authority", "serve", self.authority], self.folder / "authority.log", **told)
+        )
+        wait_for((self.authority / "authority.sock").exists, what="the authority")
+
+    def invitation(self, service: str, environment: str = "production") -> Path:
+        """As `bindtrace authority issue` writes it, without a process a workload."""
+        authority, now_s = Authority(self.authority), now_unix_nano() // 10**9
+        workload = Workload(TRUST_DOMAIN, "default", environment, service, "1")
+        authority.register(workload, now_s, (), ())
+        secret = authority.invite(workload, now_s)
+        out = self.folder / f"{service}-{secret[:6].encode().hex()}.join"
+        address = f"unix:{self.authority / 'authority.sock'}"
+        joining.write(out, joining.Invitation(address, workload, secret, authority.bundle()))
+        return out
+
+    def identity(self, service: str, environment: str = "production") -> Identity:
+        identity = Identity.join(self.invitation(service, environment))
+        self.stack.callback(identity.close)
+        return identity
+
+    def files(self, service: str) -> Path:
+        """Credentials that a proxy reads, kept up to date while the shop is there."""
+        folder = self.folder / f"{service}.files"
+        files = CredentialFiles(folder)
+        self.identity(service).subscribe(files.write)
+        return folder
+
+    def application(self) -> Application:
+        app = Application()
+        self.stack.callback(app.close)
+        return app
+
+    def envoy(self, service: str, *words: object, ports: list[int]) -> Path:
+        """A running Envoy with our configuration, once it listens on `ports`. Its configuration."""
+        binary = peer("envoy")
+        path = self.folder / f"{service}.yaml"
+        path.write_text(
+            run(
+                "proxy", "envoy", "--service", service, "--trust-domain", TRUST_DOMAIN,
+                "--manifest", self.manifest, "--otlp", self.collector, *words,
+            ).stdout
+        )  # fmt: skip
+        log = self.folder / f"{service}.log"
+        layer = "{name: tests, static_layer: {tracing.opentelemetry.min_flush_spans: 1}}"
+        flushing = f"layered_runtime: {{layers: [{layer}]}}"
+        command = [
+            binary,
+            "-c",
+            path,
+            "--config-yaml",
+            flushing,
+            "--concurrency",
+            "1",
+            "--use-dynamic-base-id",
+        ]
+        started = self.stack.enter_context(process([*command, "-l", "warning"], log))
+
+        def ready() -> bool:
+            assert started.poll() is None, log.read_text()[-3000:]
+            return all(map(listening, ports))
+
+        wait_for(ready, seconds=30, what=f"the Envoy of {service}")
+        return path
+
+
+def get(port: int, path: str = "/", method: str = "GET", **headers: str) -> int:
+    """The status of one request."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request(
+        method, path, headers={name.replace("_", "-"): value for name, value in headers.items()}
+    )
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+def traced() -> tuple[str, dict[str, str]]:
+    """A trace id of its own, and the header that carries it."""
+    trace_id = os.urandom(16).hex()
+    return trace_id, {"traceparent": f"00-{trace_id}-{os.urandom(8).hex()}-01"}
+
+
+def reported(endpoint: str, name: str, **asked: Any) -> list[dict[str, Any]]:
+    """The rows of a report of the running collector."""
+    host, _, port = endpoint.rpartition(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=20)
+    query = "&".join(f"{key}={value}" for key, value in asked.items())
+    connection.request("GET", f"/api/reports/{name}?{query}")
+    rows = json.loads(connection.getresponse().read())
+    connection.close()
+    return list(rows)

@@ -1,0 +1,202 @@
+"""Two real Envoys with our configuration: who passes, who is refused by which reason, and what the collector says."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from interop.peers import peer
+from interop.sidecars import Application, Shop, get, reported, traced
+from serving import collecting
+from support import free_port, wait_for
+
+from bindtrace.propagation.identity import tls
+from bindtrace.propagation.workload.identity import Identity
+
+pytestmark = pytest.mark.slow  # an authority, a collector and two Envoys
+
+MANIFEST = """
+scope = "shop"
+[[grants]]
+caller = "orders"
+callee = "inventory"
+methods = ["GET"]
+[[grants]]
+caller = "clerk"
+callee = "inventory"
+paths = ["/stock/**"]
+[[grants]]
+caller = "stranger"
+callee = "orders"
+"""
+
+
+@dataclass
+class Running:
+    shop: Shop
+    app: Application
+    orders: int
+    """Where orders' own calls to inventory go out."""
+    inventory: int
+    public: int
+    api: str
+
+    def hop(self, trace_id: str, callee: str = "inventory") -> dict[str, Any]:
+        """The one hop to the callee in this trace."""
+
+        def found() -> list[dict[str, Any]]:
+            rows = reported(self.api, "hops", since="1h", limit=100000)
+            return [row for row in rows if row["trace_id"] == trace_id and row["callee"] == callee]
+
+        (hop,) = wait_for(found, seconds=20, what=f"the hop of {trace_id}")
+        return hop
+
+    def directly(self, identity: Identity | None, path: str, **headers: str) -> int:
+        """Inventory's own listener, called with the certificate of anybody."""
+        if identity is None:
+            context = ssl.create_default_context()
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        else:
+            own = identity.generation
+            context = tls.client_context(
+                own.tls_key, own.certificate, identity.bundle.authorities, expects=lambda _: True
+            )
+        connection = http.client.HTTPSConnection("127.0.0.1", self.inventory, context=context, timeout=10)
+        connection.request("GET", path, headers=headers)
+        status = connection.getresponse().status
+        connection.close()
+        return status
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    peer("envoy")
+    folder = tmp_path_factory.mktemp("sidecars")
+    manifest = folder / "bindtrace.toml"
+    manifest.write_text(MANIFEST)
+    with collecting(folder / "t.duckdb", "--manifest", str(manifest), receivers=1) as collector:
+        shop = Shop(folder, manifest, collector.endpoints["grpc"])
+        with shop.stack:
+            shop.begin()
+            app = shop.application()
+            inbound, outbound, public = free_port(), free_port(), free_port()
+            shop.envoy(
+                "inventory", "--files", shop.files("inventory"), "--app", f"127.0.0.1:{app.port}",
+                "--inbound", f"127.0.0.1:{inbound}", "--public", f"127.0.0.1:{public}", "--mode", "enforce",
+                ports=[inbound, public],
+            )  # fmt: skip
+            shop.envoy(
+                "orders", "--files", shop.files("orders"), "--callee", f"inventory=127.0.0.1:{inbound}",
+                "--outbound", f"127.0.0.1:{outbound}", "--mode", "enforce", ports=[outbound],
+            )  # fmt: skip
+            yield Running(shop, app, outbound, inbound, public, collector.endpoints["api"])
+        assert collector.stop() == 0
+
+
+def test_a_call_through_two_envoys_is_one_proven_hop_that_both_certificates_carry(running: Running) -> None:
+    trace_id, headers = traced()
+
+    assert get(running.orders, "/stock/7", **headers) == 200
+
+    hop = running.hop(trace_id)
+    assert (hop["caller"], hop["verdict"], hop["outcome"], hop["reason"]) == (
+        "orders",
+        "allowed",
+        "passed",
+        "ok",
+    )
+    assert (hop["protection"], hop["grade"], hop["pairing"]) == ("mtls", "proven", "parent")
+    assert len(hop["evidence"]) >= 2
+
+
+def test_a_method_that_is_not_granted_is_refused_by_envoy_alone(running: Running) -> None:
+    trace_id, headers = traced()
+
+    assert get(running.orders, "/stock/7", "POST", **headers) == 403
+
+    hop = running.hop(trace_id)
+    assert (hop["verdict"], hop["outcome"], hop["reason"]) == ("denied", "refused", "route_not_allowed")
+
+
+CALLS = {
+    ("clerk", "production", "/stock/7"): (200, "ok", "allowed"),
+    ("clerk", "production", "/prices/7"): (403, "route_not_allowed", "denied"),
+    ("clerk", "production", "/prices/../stock/8"): (200, "ok", "allowed"),
+    ("stranger", "production", "/stock/7"): (403, "caller_not_bound", "denied"),
+    ("orders", "preview", "/stock/7"): (403, "environment_mismatch", "denied"),
+}
+
+
+def test_each_certificate_is_judged_by_the_grant_of_its_service(running: Running) -> None:
+    identities = {who: running.shop.identity(*who) for who in {(call[0], call[1]) for call in CALLS}}
+    traces = {call: traced() for call in CALLS}
+
+    statuses = {
+        call: running.directly(identities[call[0], call[1]], call[2], **headers)
+        for call, (_, headers) in traces.items()
+    }
+
+    hops = {call: running.hop(trace_id) for call, (trace_id, _) in traces.items()}
+    found = {call: (statuses[call], hop["reason"], hop["verdict"]) for call, hop in hops.items()}
+    assert found == CALLS
+    assert [hop["caller"] for hop in hops.values()] == [caller for caller, _, _ in CALLS]
+
+
+def test_without_a_certificate_there_is_no_handshake(running: Running) -> None:
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        running.directly(None, "/stock/7")
+
+
+def test_the_application_gets_the_certificate_of_the_connection_and_no_other(running: Running) -> None:
+    forged = {"x-forwarded-client-cert": "By=spiffe://a;Hash=00;URI=spiffe://shop.example/admin"}
+
+    assert get(running.orders, "/stock/forged", **forged) == 200
+
+    assert (
+        "URI=spiffe://shop.example/project/default/env/production/service/orders/deployment/1"
+        in (running.app.seen[-1]["x-forwarded-client-cert"])
+    )
+    assert "admin" not in running.app.seen[-1]["x-forwarded-client-cert"]
+
+
+def test_nothing_of_ours_comes_in_from_the_outside_and_the_trace_starts_anew(running: Running) -> None:
+    outside, headers = traced()
+    ours = {
+        "Service-Binding": 'x.y;caller="x";chain="0"', "Workload-Identity-Token": "a.b.c", "Client-Cert": ":YQ==:",
+        "l5d.client.id": "x", "X-Bindtrace-Method": "GET", "baggage": "bindtrace.caller=x", "SSL-Client-Verify": "S",
+    }  # fmt: skip
+
+    assert get(running.public, "/stock/public", **headers, **ours) == 200
+
+    seen = running.app.seen[-1]
+    assert not {name.lower() for name in ours} & seen.keys()
+    assert outside not in seen["traceparent"]
+    hop = running.hop(seen["traceparent"].split("-")[1])
+    assert (hop["caller"], hop["road"], hop["reason"]) == (None, "public", "undeclared")
+
+
+@pytest.mark.parametrize("words", [("--proof", "mtls"), ("--proof", "wpt"), ("--otlp", "-")])
+def test_envoy_takes_every_configuration_that_we_write(tmp_path: Path, words: tuple[str, ...]) -> None:
+    from interop.sidecars import run
+
+    binary, path = peer("envoy"), tmp_path / "envoy.yaml"
+    (tmp_path / "bindtrace.toml").write_text(MANIFEST)
+    written = run(
+        "proxy", "envoy", "--service", "inventory", "--manifest", tmp_path / "bindtrace.toml", "--mode", "observe",
+        "--trust-domain", "shop.example", "--files", tmp_path / "files", "--inbound", "127.0.0.1:1",
+        "--public", "127.0.0.1:2", *words,
+    )  # fmt: skip
+    path.write_text(written.stdout)
+
+    done = subprocess.run(
+        [binary, "--mode", "validate", "-c", path], capture_output=True, text=True, timeout=60
+    )
+
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert written.stderr == ""
