@@ -20,6 +20,8 @@ with denied as (
         h.verdict = 'denied'
         and h.reason in ('undeclared', 'forbidden', 'route_not_allowed')
         and h.caller is not null
+        -- what the callee's own guard found is unauthorized-call
+        and not (h.reason = 'route_not_allowed' and h.verified_caller is not null and h.grant_line is null)
         and not list_has_any(h.marks, ['caller-outside', 'probe'])
 ),
 declared as (

@@ -1,0 +1,42 @@
+-- Attack burst: a guard turned away many credentials that were malformed, forged or out of date within minutes.
+-- severity: medium
+-- category: identity
+-- status: preview, since 0.1
+-- reads: hops
+-- message: within five minutes {bad} calls to {callee} showed bad credentials ({reasons}).
+-- why: one bad credential is a mistake; many are somebody who tries what {callee} accepts, or a deploy that broke its callers.
+-- fix: look whether one caller with a valid identity elsewhere sends them (a broken deploy); if not, close the way that they come by.
+-- check: bindtrace findings --rule attack-burst --callee {callee} --since 10m
+-- may be wrong when: a client was deployed with a broken credential.
+-- source: findings.md F22
+with refused as (
+    select
+        *,
+        reason in ('alg_not_allowed', 'header_forbidden', 'signature_invalid') as telling,
+        start_time_unix_nano // 300000000000 as five_minutes
+    from hops
+    where
+        verdict = 'denied'
+        -- a receiver's reasons of the classes request and authenticity; a missing credential is no attempt
+        and reason in (
+            'credential_duplicate', 'header_alias', 'credential_malformed', 'header_forbidden', 'typ_mismatch',
+            'alg_not_allowed', 'subject_malformed', 'trust_domain_unknown', 'key_unknown', 'signature_invalid',
+            'claims_invalid', 'issuer_mismatch', 'not_yet_valid', 'expired', 'lifetime_exceeded', 'revoked'
+        )
+),
+bursts as (
+    select callee, five_minutes, count(*) as bad, bool_or(telling) as telling, list(distinct reason order by reason) as reasons
+    from refused
+    group by callee, five_minutes
+    having count(*) >= 20
+)
+select
+    r.trace_id,
+    r.anchor_span_id,
+    r.answered,
+    case when b.telling then 'high' end as severity,
+    null::varchar as file,
+    null::uinteger as line,
+    json_object('bad', b.bad, 'reasons', array_to_string(b.reasons, ', ')) as evidence
+from refused as r
+join bursts as b on b.callee = r.callee and b.five_minutes = r.five_minutes
