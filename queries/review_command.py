@@ -11,14 +11,14 @@ import click
 from bindtrace.propagation.platforms import read_manifests
 from bindtrace.queries import render
 from bindtrace.queries.asking import source_of
-from bindtrace.queries.options import Asked, common
+from bindtrace.queries.options import TABLE_FORMATS, Asked, common
 from bindtrace.queries.policy_commands.options import manifest_option
 from bindtrace.queries.replaying import calls_of
 from bindtrace.queries.review_markdown import headline, markdown
 from bindtrace.queries.reviewing import Review, rows_of
 from bindtrace.queries.reviewing import review as reviewed
 
-FORMATS: Final = ("markdown", "json", "jsonl")
+FORMATS: Final = ("markdown", *TABLE_FORMATS)
 
 
 @click.command()

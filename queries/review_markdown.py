@@ -26,6 +26,9 @@ def headline(one: Review) -> str:
         parts.append(f"breaks {many} of {_number(one.chains_seen, 'chain')}" if many else "breaks calls")
     if one.passes:
         parts.append(f"lets {_number(sum(row['calls'] for row in one.passes), 'refused call')} pass")
+    for change, told in (("unjudged", "would no longer be judged"), ("declared", "would newly be declared")):
+        if number := sum(row["calls"] for row in one.changes if row["change"] == change):
+            parts.append(f"{_number(number, 'call')} {told}")
     if one.public:
         names = [service for service, _, _ in one.public]
         parts.append(

@@ -54,7 +54,7 @@ class Watch:
               help="Judge only calls that began at or after.")  # fmt: skip
 @click.option("--env", envvar="BINDTRACE_ENV", metavar="NAME", help="Only this environment.")
 @click.option("-f", "--format", "form", type=click.Choice(["table", "jsonl"]), default="table", show_default=True,
-              envvar="BINDTRACE_FORMAT", help="Blocks for people, or one JSON object a line.")  # fmt: skip
+              help="Blocks for people, or one JSON object a line.")  # fmt: skip
 @data_options
 @click.pass_context
 def watch(

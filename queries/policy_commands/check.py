@@ -52,7 +52,7 @@ _WHY: Final = {
     "--caller-id", metavar="ID", help="The identity that the caller's certificate proves, a SPIFFE ID."
 )
 @click.option("-f", "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True,
-              envvar="BINDTRACE_FORMAT", help="How the answer is written.")  # fmt: skip
+              help="How the answer is written.")  # fmt: skip
 @click.pass_context
 def check(
     ctx: click.Context,

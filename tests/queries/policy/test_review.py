@@ -111,6 +111,14 @@ def test_a_new_grant_that_nobody_can_have_used_is_marked(db: Path) -> None:
     assert "| `billing → ledger` | `LEDGER_URL` | `vercel.json:24` | new |" in markdown(found, "x")
 
 
+def test_calls_that_are_judged_for_the_first_time_or_no_more_are_counted() -> None:
+    rows = tuple({"change": change, "calls": 2} for change in ("declared", "unjudged", "same"))
+
+    one = Review(rows, (), 1, (), (), frozenset(), (), 6, None, 1)
+
+    assert headline(one) == "2 calls would no longer be judged, 2 calls would newly be declared"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("fail_on", "status"), [("breaks", 1), ("widens", 1), ("never", 0)])
 def test_the_status_is_as_asked(db: Path, new: Path, fail_on: str, status: int) -> None:
