@@ -14,6 +14,7 @@ from bindtrace.propagation.proxies import envoy_rules as rules
 from bindtrace.propagation.proxies.endpoint_paths import SAME, TOLD
 from bindtrace.propagation.proxies.envoy_rules import TYPE, Block
 from bindtrace.propagation.proxies.envoy_tls import downstream, upstream
+from bindtrace.propagation.proxies.file_names import endpoints_file
 from bindtrace.propagation.proxies.plan import Address, Callee, Sidecar
 
 APP, COLLECTOR, AUTHZ = "app", "bindtrace-collector", "bindtrace-authz"
@@ -149,7 +150,7 @@ def outbound(sidecar: Sidecar, callee: Callee) -> Block:
 def clusters(sidecar: Sidecar) -> list[Block]:
     found = [_cluster(APP, sidecar.app)]
     for callee in sidecar.callees:
-        cluster = _cluster(callee.service.service, callee.address)
+        cluster = (_followed if sidecar.follows_registry else _fixed)(sidecar, callee)
         cluster["transport_socket"] = upstream(sidecar.files, callee.service)
         cluster["typed_extension_protocol_options"] = _protocol(sidecar.leaf_life_s // 2)
         found.append(cluster)
@@ -288,6 +289,27 @@ def _cluster(name: str, address: Address) -> Block:
         "type": "STRICT_DNS",
         "connect_timeout": "5s",
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
+    }
+
+
+def _fixed(_: Sidecar, callee: Callee) -> Block:
+    return _cluster(callee.service.service, callee.address)
+
+
+def _followed(sidecar: Sidecar, callee: Callee) -> Block:
+    """Its endpoints are a file; one that is taken out still answers what it was asked before."""
+    name = callee.service.service
+    source = {
+        "path": str(sidecar.files / endpoints_file(name)),
+        "watched_directory": {"path": str(sidecar.files)},
+    }
+    return {
+        "name": name,
+        "type": "EDS",
+        "connect_timeout": "5s",
+        "eds_cluster_config": {
+            "eds_config": {"path_config_source": source, "resource_api_version": "V3"},
+        },
     }
 
 

@@ -1,4 +1,4 @@
-"""Names in a folder of credentials (`files.py`). Data only."""
+"""Names in a folder of credentials (`files.py`). No I/O."""
 
 from __future__ import annotations
 
@@ -8,3 +8,8 @@ CURRENT: Final = "current"
 CERTIFICATE: Final = "certificate.pem"
 KEY: Final = "key.pem"
 AUTHORITIES: Final = "authorities.pem"
+
+
+def endpoints_file(callee: str) -> str:
+    """Where Envoy finds where this callee listens."""
+    return f"endpoints-{callee}.json"

@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from bindtrace.propagation.authority.key_files import make_private_directory, write_private
 from bindtrace.propagation.identity import keys
@@ -36,11 +36,11 @@ class CredentialFiles:
         self.folder = folder.absolute()
         make_private_directory(self.folder)
         for name, content in secrets(self.folder).items():
-            self._replace(name, json.dumps(content).encode("ascii"))
+            self.put(name, content)
         self._number = max((_number(path) for path in self.folder.glob("generation-*")), default=0)
 
     def write(self, generation: Generation, bundle: Bundle) -> Path:
-        """The folder that `current` now leads to. A listener for `Identity.subscribe`."""
+        """The folder that `current` now leads to."""
         self._number += 1
         home = self.folder / f"generation-{self._number}"
         home.mkdir(mode=0o700)
@@ -53,10 +53,15 @@ class CredentialFiles:
         self._forget()
         return home
 
-    def _replace(self, name: str, content: bytes) -> None:
+    def follow(self, generation: Generation, bundle: Bundle) -> None:
+        """`write`, as a listener for `Identity.subscribe`."""
+        self.write(generation, bundle)
+
+    def put(self, name: str, content: dict[str, Any]) -> None:
+        """A JSON file beside the credentials, swapped as a whole."""
         new = self.folder / f".{name}"
         new.unlink(missing_ok=True)
-        write_private(new, content)
+        write_private(new, json.dumps(content).encode("ascii"))
         os.replace(new, self.folder / name)
 
     def _forget(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,8 @@ class Sidecar:
     collector: Address | None
     authz: Address
     leaf_life_s: int = 3600
+    follows_registry: bool = False
+    """Whether callees are found by the files that `running.py` keeps up to date, instead of by their address."""
 
 
 def address(text: str) -> Address:
@@ -110,6 +113,15 @@ def callees_of(
         )
         for place, name in enumerate(sorted(addresses))
     )
+
+
+def granted_callees(manifests: Iterable[Manifest], own: Service) -> dict[str, str]:
+    """Everybody whom `own` may call, each with the variable that leads there."""
+    return {
+        grant.callee: grant.binding or f"{re.sub('[^A-Z0-9]', '_', grant.callee.upper())}_URL"
+        for grant in _grants(manifests, own)
+        if grant.caller == own.service
+    }
 
 
 def _grants(manifests: Iterable[Manifest], own: Service) -> list[Grant]:

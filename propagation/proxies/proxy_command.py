@@ -16,7 +16,8 @@ from bindtrace.propagation.proxies import envoy as envoys
 from bindtrace.propagation.proxies.authz_command import DEFAULT_ADDRESS
 from bindtrace.propagation.proxies.block_yaml import dumped
 from bindtrace.propagation.proxies.files import CredentialFiles
-from bindtrace.propagation.proxies.plan import Address, Sidecar, address, callees_of, callers_of
+from bindtrace.propagation.proxies.named_addresses import named
+from bindtrace.propagation.proxies.plan import Sidecar, address, callees_of, callers_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -102,7 +103,7 @@ def envoy(
         inbound=address(inbound) if inbound else None,
         public=address(public) if public else None,
         callers=callers_of(read, own),
-        callees=callees_of(read, own, _named(callees), address(outbound)),
+        callees=callees_of(read, own, named(callees), address(outbound)),
         collector=None if otlp == "-" else address(otlp),
         authz=address(authz),
         leaf_life_s=leaf_life_s,
@@ -125,16 +126,4 @@ def own_service(trust_domain: str, project: str, environment: str, name: str) ->
             f"`{name}` of project {project}, {environment}, in `{trust_domain}` makes no service id ({found.reason})",
             fix="use letters, digits, `.`, `-` and `_`.",
         )
-    return found
-
-
-def _named(pairs: tuple[str, ...]) -> dict[str, Address]:
-    found: dict[str, Address] = {}
-    for pair in pairs:
-        name, separator, place = pair.partition("=")
-        if not separator or name in found:
-            raise Refusal(
-                f"`--callee {pair}` is not one callee's address", fix="give NAME=HOST:PORT once a callee."
-            )
-        found[name] = address(place)
     return found

@@ -22,21 +22,24 @@ def resource_of(workload: Workload) -> dict[str, str]:
     }
 
 
-def trace_as(workload: Workload) -> TracerProvider | None:
-    """Sets the tracer provider of this process; None, and no spans, where no endpoint is named."""
-    if not any(environment.read(name) for name in _ENDPOINTS):
+def trace_as(workload: Workload, endpoint: str | None = None) -> TracerProvider | None:
+    """Sets the tracer provider of this process; None, and no spans, where no endpoint is named.
+
+    `endpoint` is one for gRPC, for a process whose own variables name none.
+    """
+    if endpoint is None and not any(environment.read(name) for name in _ENDPOINTS):
         return None
     provider = TracerProvider(resource=Resource.create(resource_of(workload)))
-    provider.add_span_processor(BatchSpanProcessor(_exporter(), schedule_delay_millis=500))
+    provider.add_span_processor(BatchSpanProcessor(_exporter(endpoint), schedule_delay_millis=500))
     trace.set_tracer_provider(provider)
     return provider
 
 
-def _exporter() -> SpanExporter:
-    if environment.read("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc") == "grpc":
+def _exporter(endpoint: str | None) -> SpanExporter:
+    if endpoint is not None or environment.read("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc") == "grpc":
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as Grpc
 
-        return Grpc()
+        return Grpc(endpoint=endpoint, insecure=True) if endpoint else Grpc()
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as Http
 
     return Http()

@@ -143,6 +143,11 @@ class Identity:
             context = self._server = self.generation.server_context(self._bundle)
         return context
 
+    def registry(self) -> bytes:
+        """Where workloads answer, as the authority knows it now (JSON). Raises Unreachable."""
+        found = self._endpoint.get("/v1/registry", self._bundle)
+        return b"[]" if found is None else found[0]
+
     def subscribe(self, listener: Callable[[Generation, Bundle], None]) -> None:
         """Called at once and after each change of generation or bundle, on the identity's own thread."""
         self._listeners.append(listener)

@@ -98,6 +98,7 @@ class Shop:
     folder: Path
     manifest: Path
     collector: str = "-"
+    api: str = ""
     stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     @property
@@ -113,11 +114,13 @@ class Shop:
         )
         wait_for((self.authority / "authority.sock").exists, what="the authority")
 
-    def invitation(self, service: str, environment: str = "production") -> Path:
+    def invitation(
+        self, service: str, environment: str = "production", *addresses: str, deployment: str = "1"
+    ) -> Path:
         """As `bindtrace authority issue` writes it, without a process a workload."""
         authority, now_s = Authority(self.authority), now_unix_nano() // 10**9
-        workload = Workload(TRUST_DOMAIN, "default", environment, service, "1")
-        authority.register(workload, now_s, (), ())
+        workload = Workload(TRUST_DOMAIN, "default", environment, service, deployment)
+        authority.register(workload, now_s, addresses)
         secret = authority.invite(workload, now_s)
         out = self.folder / f"{service}-{secret[:6].encode().hex()}.join"
         address = f"unix:{self.authority / 'authority.sock'}"
@@ -133,7 +136,7 @@ class Shop:
         """Credentials that a proxy reads, kept up to date while the shop is there."""
         folder = self.folder / f"{service}.files"
         files = CredentialFiles(folder)
-        self.identity(service).subscribe(files.write)
+        self.identity(service).subscribe(files.follow)
         return folder
 
     def application(self) -> Application:

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 VERBS = sorted(
     tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["bindtrace.commands"]
 )
-OF_THE_BASE = ("authority", "authz", "js", "manifest", "proxy")
+OF_THE_BASE = ("authority", "authz", "js", "manifest", "proxy", "run")
 BASE = "vercel-bindings/examples/services-nextjs-fastapi-bindings.vercel.json"
 
 # As if only the base were installed: every module that an extra brings is not there.
