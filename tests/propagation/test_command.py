@@ -101,6 +101,7 @@ OF_AN_EXTRA = (
     "propagation/serving/",
     "propagation/workload/httpx_transport.py",
     "propagation/workload/grpc_interceptor.py",
+    "propagation/workload/requests_adapter.py",
 )
 """Servers, and adapters of libraries that a service may have; pyproject's import contract names the same."""
 
