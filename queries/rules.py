@@ -3,7 +3,8 @@
 A rule selects `trace_id, anchor_span_id, answered, severity, file, line, evidence` from `hops`. Of the kind `subjects`
 it selects the subject itself, `caller, callee, severity, file, line, evidence`, and what else it knows of the columns
 of views/subject_findings.sql; of the kind `static` the same from what was declared alone. `severity` null means that
-of the header; `evidence` is a JSON object whose keys the header's `message`, `fix` and `check` may name.
+of the header; `evidence` is a JSON object whose keys the header's `message`, `fix` and `check` may name. The header's
+`concerns` is a condition that every call the rule finds meets, so that a question about one trace runs few rules.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ class Rule:
     quiet_s: int
     reads: tuple[str, ...]
     parameters: tuple[str, ...]
+    concerns: str
     message: str
     why: str
     fix: str
@@ -105,6 +107,7 @@ def rule_of(file: sql_files.SqlFile) -> Rule:
         quiet_s=int(file.header.get("quiet", "0 s").removesuffix(" s")),
         reads=listed["reads"],
         parameters=listed["parameters"],
+        concerns=file.header.get("concerns", "true"),
         message=file.header["message"],
         why=file.header["why"],
         fix=file.header["fix"],

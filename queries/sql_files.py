@@ -12,7 +12,7 @@ from importlib.resources import files
 
 KEYS = frozenset(
     {
-        "severity", "category", "status", "reads", "why", "message", "fix", "check", "may be wrong when",
+        "severity", "category", "status", "reads", "concerns", "why", "message", "fix", "check", "may be wrong when",
         "source", "parameters", "columns", "kind", "run by", "quiet",
     }
 )  # fmt: skip

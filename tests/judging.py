@@ -7,16 +7,32 @@ from typing import Any
 import duckdb
 from drawing import S, draw
 
+from bindtrace.propagation.clock import now_unix_nano
 from bindtrace.queries.analyse import analyse
 from bindtrace.queries.catalog import run_report
-from bindtrace.queries.query import Query
+from bindtrace.queries.query import FOREVER, Query
+from bindtrace.queries.rules import RULES
 
 
 def found(con: duckdb.DuckDBPyConnection, rule: str, *spans: S) -> list[dict[str, Any]]:
     """What the rule finds in these spans."""
     draw(con, *spans)
     analyse(con)
+    assert not unconcerned(con, rule), "the header's `concerns` leaves out a call that the rule finds"
     return run_report(con, "findings", Query(filters={"rule": rule}))
+
+
+def unconcerned(con: duckdb.DuckDBPyConnection, name: str) -> list[Any]:
+    """Calls that the rule finds and that do not meet its own `concerns`: a trace by id would not show them."""
+    rule = RULES[name]
+    if not rule.of_hops:
+        return []
+    values = {"since": 0, "until": FOREVER, "environment": None, "now": now_unix_nano()}
+    return con.execute(
+        f"select trace_id, anchor_span_id, answered from (\n{rule.text}\n) "
+        f"except select trace_id, anchor_span_id, answered from hops where {rule.concerns}",
+        {key: value for key, value in values.items() if f"${key}" in rule.text},
+    ).fetchall()
 
 
 def subjects(rows: list[dict[str, Any]]) -> list[tuple[str | None, str]]:

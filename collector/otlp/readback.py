@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import duckdb
@@ -38,14 +38,17 @@ _SCOPE: Final = 23
 
 
 def read_requests(
-    con: duckdb.DuckDBPyConnection, where: str = "true", parameters: Sequence[object] = ()
+    con: duckdb.DuckDBPyConnection,
+    where: str = "true",
+    parameters: Sequence[object] | Mapping[str, object] = (),
 ) -> Iterator[ExportTraceServiceRequest]:
     """The stored spans for which `where` (SQL over the columns of `spans`) holds, at most `CHUNK` a request.
 
     Each resource and scope is the received one; how spans were spread over requests is not stored. The
     connection is in use until the iterator ends.
     """
-    cursor = con.execute(_SELECT.format(where=where), list(parameters))
+    values = dict(parameters) if isinstance(parameters, Mapping) else list(parameters)
+    cursor = con.execute(_SELECT.format(where=where), values)
     while rows := cursor.fetchmany(CHUNK):
         yield _request(rows)
 

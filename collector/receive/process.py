@@ -24,6 +24,7 @@ import uvloop
 from bindtrace.collector.child import announce_ready, watch_supervisor
 from bindtrace.collector.journal.loaded import Waiting
 from bindtrace.collector.journal.segment import SEGMENT_BYTES, JournalWriter
+from bindtrace.collector.log_lines import log_to_stderr
 from bindtrace.collector.ports import Address, address_of, listen
 from bindtrace.collector.receive import grpc_server, http_server
 from bindtrace.collector.receive.accounting import keep_writing
@@ -158,7 +159,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--segment-bytes", type=int, default=SEGMENT_BYTES)
     DoorFiles.declare(parser)
     options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.WARNING, format="receiver %(levelname)s %(message)s", stream=sys.stderr)
+    log_to_stderr("receiver %(levelname)s %(message)s")
     try:
         doors = open_doors(DoorFiles.of(options))
         with asyncio.Runner(loop_factory=_Loop) as runner:

@@ -23,6 +23,7 @@ import uvloop
 from starlette.types import ASGIApp
 
 from bindtrace.collector.child import announce_ready, watch_supervisor
+from bindtrace.collector.log_lines import log_to_stderr
 from bindtrace.collector.ports import Address, address_of, listen
 from bindtrace.collector.receive.beside import ZipkinBeside
 from bindtrace.collector.receive.doors import DoorFiles, api_context, open_doors
@@ -126,7 +127,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--memory", type=int, default=MEMORY_BYTES)
     DoorFiles.declare(parser)
     options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT, stream=sys.stderr)
+    log_to_stderr(LOG_FORMAT)
     stop = threading.Event()
     limits = Limits(options.keep_s and options.keep_s * 10**9, options.max_bytes)
     try:

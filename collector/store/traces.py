@@ -14,21 +14,17 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span, TracesDa
 
 from bindtrace.collector.otlp.readback import otlp_json, read_requests
 from bindtrace.propagation.vocabulary import UNKNOWN_SERVICE
+from bindtrace.queries.stored_traces import WITHIN, wanted
 from bindtrace.queries.tempo.judgements import judgements
-
-_BOUNDS = "select first_load_id, last_load_id from traces where trace_id = ?"
 
 
 def trace_bytes(con: duckdb.DuckDBPyConnection, trace_id: UUID) -> bytes:
     """A serialized `TracesData`, empty where nothing of the trace is stored; each span once."""
-    judged = judgements(con, trace_id)
-    bounds = con.execute(_BOUNDS, [trace_id]).fetchone() or (0, None)
-    where = "trace_id = ? and load_id >= ? and (?::ubigint is null or load_id <= ? or load_id > ?)"
-    # a trace that was not analysed yet has no bounds; later loads may have brought more of one that was
-    newest = con.execute("select coalesce(max(load_id), 0) from analysis").fetchone() or (0,)
+    within = wanted(con, [trace_id])
+    judged = judgements(con, within).get(trace_id, {})
     answer = TracesData()
     seen: set[bytes] = set()
-    for request in read_requests(con, where, [trace_id, bounds[0], bounds[1], bounds[1], newest[0]]):
+    for request in read_requests(con, WITHIN, within):
         for envelope in request.resource_spans:
             _complete(envelope, seen, judged)
         answer.resource_spans.extend(request.resource_spans)

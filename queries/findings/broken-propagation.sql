@@ -3,6 +3,7 @@
 -- category: coverage
 -- status: stable, since 0.1
 -- reads: hops
+-- concerns: pairing = 'binding-header' or (pairing = 'none' and answered and not orphan and caller is not null)
 -- message: {callee} could not see that {caller} called it: traceparent was lost on the way{joined}.
 -- why: a chain that breaks here hides who is behind the calls that follow.
 -- fix: let {caller} send traceparent with its calls to {callee}{variable} (propagate the context to that address).

@@ -3,6 +3,7 @@
 -- category: identity
 -- status: stable, since 0.1
 -- reads: hops
+-- concerns: grade = 'contradicted'
 -- message: {caller} called {callee}, and {said}.
 -- why: of two witnesses that name two callers one is mistaken at best, and an impersonation at worst.
 -- fix: {instead}.

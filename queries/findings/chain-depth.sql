@@ -3,6 +3,7 @@
 -- category: reliability
 -- status: preview, since 0.1
 -- reads: hops, manifests
+-- concerns: depth = (select coalesce(min(max_hops), 16) from manifests where in_force_until_unix_nano is null)
 -- message: the chain {way} has more than {limit} hops; {caller} → {callee} is the first beyond.
 -- why: each hop adds its latency and its failures, and a loop between services looks just like this.
 -- fix: look for a loop in the chain, or set `max_hops` in bindtrace.toml to what is meant.

@@ -3,6 +3,7 @@
 -- category: authorization
 -- status: preview, since 0.1
 -- reads: hops, services, spans
+-- concerns: callee in (select service from services where sensitive)
 -- message: {caller} called {callee}, which is sensitive, for a visitor who came in at {entry} and of whom nothing says who it is{others}.
 -- why: a service that may do more than its caller can be led to do it for somebody who may not.
 -- fix: let {callee} ask for the end user's or transaction's token in calls of {caller}, or narrow the grant of {caller} to routes that anybody may ask for.
@@ -23,10 +24,12 @@ visited as (
     where h.caller is not null
 ),
 users as (
-    select distinct s.trace_id
+    select s.trace_id
     from spans as s
     semi join (select distinct entry_trace_id from visited) as v on v.entry_trace_id = s.trace_id
-    where regexp_matches(s.attributes, '"(enduser\.(id|pseudo\.id)|user\.(id|hash)|bindtrace\.txn\.sha256)":')
+    group by s.trace_id
+    -- as a `where` it would be asked of every span that is stored, before the join
+    having bool_or(regexp_matches(s.attributes, '"(enduser\.(id|pseudo\.id)|user\.(id|hash)|bindtrace\.txn\.sha256)":'))
 ),
 known as (
     select v.*, u.trace_id is not null as has_user, bool_or(u.trace_id is not null) over (partition by v.callee) as others_have

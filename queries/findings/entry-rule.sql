@@ -4,6 +4,7 @@
 -- status: preview, since 0.1
 -- quiet: 30 s
 -- reads: hops, services
+-- concerns: callee in (select service from services where only_through <> [])
 -- message: {caller} called {callee} on the way {way}, which does not pass {through}.
 -- why: every call was declared, and the chain as a whole still goes round the service that decides.
 -- fix: let {caller} ask {through} instead, or add a service of the way to `only_through` of {callee}.

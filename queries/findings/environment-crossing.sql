@@ -3,6 +3,7 @@
 -- category: isolation
 -- status: preview, since 0.1
 -- reads: hops, services
+-- concerns: caller_env <> callee_env
 -- message: {caller} of {from_env} called {callee} of {to_env}.
 -- why: what is tried out in one environment must not reach the data of another.
 -- fix: give {caller} a binding to {callee} of {from_env}; if {callee} is shared, list {from_env} in its `environments` in bindtrace.toml.

@@ -3,6 +3,7 @@
 -- category: exposure
 -- status: stable, since 0.1
 -- reads: hops
+-- concerns: road = 'public' and verdict = 'denied'
 -- message: the outside reached {callee} at {path}{through}, and no public route declares it.
 -- why: a service that is internal by its manifest has nothing in front of it that was reviewed for the internet.
 -- fix: remove the route {path} to {callee}{where_}, or declare it as a public rewrite.

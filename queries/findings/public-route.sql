@@ -3,6 +3,7 @@
 -- category: routing
 -- status: stable, since 0.1
 -- reads: hops, services
+-- concerns: road = 'public' and caller is not null
 -- message: {caller} called {callee} by the public host {host}{slower}.
 -- why: the binding keeps this traffic inside; the public road adds an edge, a cost and an attack surface.
 -- fix: {instead}, then remove the public route to {callee} if nothing else needs it.

@@ -3,6 +3,7 @@
 -- category: routing
 -- status: preview, since 0.1
 -- reads: hops, services
+-- concerns: road = 'public' and caller is not null
 -- message: the chain {way} left at {caller} by the public edge{edge} and came back in at {callee}{as_}.
 -- why: behind the edge the call is a visitor's: identity, deadline and quota of the chain are lost, and the edge pays twice.
 -- fix: {instead}.

@@ -3,6 +3,7 @@
 -- category: telemetry
 -- status: preview, since 0.1
 -- reads: hops
+-- concerns: list_contains(marks, 'conflicting-copies')
 -- message: spans of {caller} → {callee} were sent again with other content; the first that came is kept{share}.
 -- why: of two contents under one id one is wrong, and whoever sends both can change what was seen.
 -- fix: update the SDK or exporter of {callee} (some send a span again after changing it), and let nobody else send in its name.

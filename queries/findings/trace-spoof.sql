@@ -3,6 +3,7 @@
 -- category: identity
 -- status: preview, since 0.1
 -- reads: hops
+-- concerns: list_contains(marks, 'claim-from-outside') or (caller is null and road = 'public')
 -- message: a request from outside to {callee} {what}.
 -- why: whoever may write into a trace can hide in it, or put blame on another service.
 -- fix: restart traces at the edge before {callee} (a new trace id, the old one as a link), and remove Service-Binding there.

@@ -3,6 +3,7 @@
 -- category: authorization
 -- status: stable, since 0.1
 -- reads: hops, services
+-- concerns: verdict = 'denied'
 -- message: {caller} called {callee} at {host}, and {said}.
 -- why: a call that nobody declared is reach that nobody reviewed; the next change of the callee will not know of it.
 -- fix: declare {what} to {callee} under {caller} in {manifest}, or remove the call to {host}.

@@ -4,6 +4,7 @@
 -- status: stable, since 0.1
 -- quiet: 30 s
 -- reads: hops
+-- concerns: kind = 'external' and road = 'private' and reason = 'callee_unknown'
 -- message: {caller} called the internal host {host}, and nothing says whose it is.
 -- why: a service outside every manifest is a service whose callers nobody controls.
 -- fix: declare {host} under [services.NAME] hosts in bindtrace.toml (and a binding from {caller}), or remove the call.

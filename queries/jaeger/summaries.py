@@ -8,14 +8,12 @@ from uuid import UUID
 
 import duckdb
 
-from bindtrace.queries import sql_files
-from bindtrace.queries.catalog import rows_of
+from bindtrace.queries.stored_traces import of_traces, wanted
 
 
 def summaries(con: duckdb.DuckDBPyConnection, trace_ids: Sequence[UUID]) -> list[dict[str, Any]]:
     """`TraceSummary` of each trace, in the order asked."""
-    text = sql_files.folder("traces")["summaries"].text
-    by_id = {row["trace_id"]: row for row in rows_of(con.execute(text, {"traces": list(trace_ids)}))}
+    by_id = {row["trace_id"]: row for row in of_traces(con, "summaries", wanted(con, trace_ids))}
     return [_summary(by_id[one]) for one in trace_ids if one in by_id]
 
 

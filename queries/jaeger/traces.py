@@ -9,8 +9,7 @@ from uuid import UUID
 import duckdb
 import orjson
 
-from bindtrace.queries import sql_files
-from bindtrace.queries.catalog import rows_of
+from bindtrace.queries.stored_traces import of_traces, wanted
 from bindtrace.queries.tempo.judgements import judgements
 from bindtrace.queries.traceql.fields import KINDS
 
@@ -20,14 +19,13 @@ _SAFE_INTEGER: Final = 2**53
 
 def traces_json(con: duckdb.DuckDBPyConnection, trace_ids: Sequence[UUID]) -> list[Json]:
     """The traces that are stored, in the order asked; never one without spans, which would stop Grafana."""
-    rows = rows_of(con.execute(sql_files.folder("traces")["spans"].text, {"traces": list(trace_ids)}))
     by_trace: dict[UUID, list[Json]] = {}
-    for row in rows:
+    traces = wanted(con, trace_ids)
+    for row in of_traces(con, "spans", traces):
         by_trace.setdefault(row["trace_id"], []).append(row)
+    judged = judgements(con, traces)
     return [
-        _trace(one, by_trace[one], judgements(con, one))
-        for one in dict.fromkeys(trace_ids)
-        if one in by_trace
+        _trace(one, by_trace[one], judged.get(one, {})) for one in dict.fromkeys(trace_ids) if one in by_trace
     ]
 
 

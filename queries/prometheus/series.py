@@ -89,6 +89,7 @@ def _counted(
     values: dict[str, Any] = {
         "first": grid.first,
         "step": grid.step,
+        "count": grid.count,
         "last": last,
         "range": range_nano or 0,
         "from": -1 if range_nano is None else grid.first - range_nano,
@@ -104,8 +105,8 @@ def _counted(
     text = f"""
     with {_WINDOW}
     select {names}, {bucket} as bucket,
-        greatest(0, (moment::hugeint - $first + $step - 1) // $step)::bigint as enters,
-        ((moment::hugeint + $range - $first + $step - 1) // $step)::bigint as leaves,
+        {_place("moment", grid, range_nano)} as enters,
+        {_place("moment", grid, range_nano, "$range") if range_nano is not None else "$count"} as leaves,
         {amount} as amount
     from ({_events(metric)})
     where {" and ".join(conditions)}
@@ -113,6 +114,15 @@ def _counted(
     """
     used = {name: value for name, value in values.items() if f"${name}" in text}
     return _along(con.execute(text, used).fetchall(), metric, bounds, grid, range_nano is not None)
+
+
+def _place(moment: str, grid: Grid, range_nano: int | None, later: str = "0") -> str:
+    """At which moment of the grid, counted from 0, `moment + later` is reached; at its end for all that come after."""
+    if grid.count == 1:  # a division of each event was nine tenths of an instant query
+        return "0" if later == "0" else "$count"
+    wide = grid.first + grid.step * (grid.count + 1) + (range_nano or 0) >= 2**62
+    since = f"least({moment}, $last)::{'hugeint' if wide else 'bigint'} + {later} - $first"
+    return f"least($count, greatest(0, ({since} + $step - 1) // $step))::bigint"
 
 
 def _events(metric: Metric) -> str:
@@ -131,9 +141,9 @@ def _along(
         labels = tuple(sorted(zip(metric.labels, map(str, row[:width]), strict=True)))
         bucket, enters, leaves, amount = row[width:]
         change = changes.setdefault(labels, defaultdict(lambda: [0.0] * (grid.count + 1)))[bucket]
-        change[min(enters, grid.count)] += float(amount)
+        change[enters] += float(amount)
         if ranged:
-            change[min(max(leaves, 0), grid.count)] -= float(amount)
+            change[leaves] -= float(amount)
         if len(changes) * grid.count > MOST_VALUES:
             raise PromQLError(f"more than {MOST_VALUES} values; ask for fewer series or a longer step")
     vector: Vector = {}

@@ -7,7 +7,7 @@ with named as (
         r.resource_id,
         coalesce(any_value(m.service), any_value(r.service), 'unknown_service') as service
     from resources as r
-    left join service_matches as m on json_extract_string(r.attributes, '$."' || m.attribute || '"') = m.value
+    left join service_matches as m on json_extract_string(r.attributes, json_pointer(m.attribute)) = m.value
     group by r.resource_id
 ),
 seen as (

@@ -16,7 +16,7 @@ with named as (
         any_value(r.sdk) = 'envoy' as envoy,
         json_exists(any_value(r.attributes), '$."istio.mesh_id"') as istio
     from resources as r
-    left join service_matches as m on json_extract_string(r.attributes, '$."' || m.attribute || '"') = m.value
+    left join service_matches as m on json_extract_string(r.attributes, json_pointer(m.attribute)) = m.value
     group by r.resource_id
 )
 select

@@ -15,7 +15,7 @@ select
     coalesce(bool_or(m.role = 'edge'), false) as edge,
     coalesce(bool_or(r.sdk = 'envoy'), false) as proxy
 from resources as r
-left join service_matches as m on json_extract_string(r.attributes, '$."' || m.attribute || '"') = m.value
+left join service_matches as m on json_extract_string(r.attributes, json_pointer(m.attribute)) = m.value
 left join (
     select service, any_value(environment) as environment
     from services

@@ -6,7 +6,7 @@ from typing import Any
 
 import duckdb
 
-from bindtrace.queries import sql_files
+from bindtrace.queries.stored_traces import of_traces, wanted
 from bindtrace.queries.tempo.values import any_value
 from bindtrace.queries.traceql.metrics import is_metrics
 from bindtrace.queries.traceql.parse import parse
@@ -28,12 +28,9 @@ def search(
     statement = search_statement(query, limit, spans_each)
     window = {"since": since, "until": until}
     found = run(con, statement.text, window | statement.values)
-    traces = [row["trace_id"] for row in found]
-    facts = {
-        row["trace_id"]: row
-        for row in run(con, sql_files.folder("traces")["summaries"].text, {"traces": traces})
-    }
-    spans = _spans(con, query, window, traces, [span for row in found for span in row["span_ids"]])
+    within = wanted(con, [row["trace_id"] for row in found])
+    facts = {row["trace_id"]: row for row in of_traces(con, "summaries", within)}
+    spans = _spans(con, query, window | within, [span for row in found for span in row["span_ids"]])
     return {
         "traces": [_trace(facts[row["trace_id"]], row, spans) for row in found],
         "metrics": {"inspectedTraces": len(found), "inspectedBytes": "0"},
@@ -53,11 +50,11 @@ def run(con: duckdb.DuckDBPyConnection, text: str, values: Json) -> list[Json]:
 
 
 def _spans(
-    con: duckdb.DuckDBPyConnection, query: TraceQL, window: Json, traces: list[Any], spans: list[int]
+    con: duckdb.DuckDBPyConnection, query: TraceQL, within: Json, spans: list[int]
 ) -> dict[tuple[Any, int], Json]:
     fields = shown_fields(query)
     statement = spans_statement(fields)
-    rows = run(con, statement.text, window | statement.values | {"traces": traces, "spans": spans})
+    rows = run(con, statement.text, within | statement.values | {"spans": spans})
     return {(row["trace_id"], row["span_id"]): _span(row, fields) for row in rows}
 
 

@@ -138,7 +138,9 @@ def _json_text(left: Expression, operator: str, value: Value, values: Values) ->
         else {own}
     end"""
     text = json.dumps(_written(value), ensure_ascii=False)[1:-1]
-    if operator == "=" and "\\" not in text and left.sql.startswith("json_extract(s.attributes"):
+    if operator == "=" and "\\" not in text and left.attributes:
         # most spans do not hold the text at all, and a search for it costs less than to parse the JSON
-        return f"(contains(s.attributes, {values.bind(text)}) and {matches})"
+        bound = values.bind(text)
+        holds = " or ".join(f"contains({attributes}, {bound})" for attributes in left.attributes)
+        return f"(({holds}) and {matches})"
     return f"({matches})"

@@ -21,13 +21,14 @@ Row = Literal["r", "c", "j", "t"]
 class Expression:
     """SQL for a field's value. `texts`: a list, of which any element may match. `rows`: what it needs beside `s`.
 
-    `words` are the numbers that keywords stand for.
+    `words` are the numbers that keywords stand for; `attributes` the JSON texts that it is taken from.
     """
 
     sql: str
     kind: Kind
     rows: tuple[Row, ...] = ()
     words: tuple[str, ...] = ()
+    attributes: tuple[str, ...] = ()
 
 
 KINDS: Final = ("unspecified", "internal", "server", "client", "producer", "consumer")
@@ -95,7 +96,7 @@ def expression(field: Field, bind: Bind) -> Expression:
         case "link":
             return Expression(f"json_extract_string(s.links, {bind(_wild(field.name))})", "texts")
         case "instrumentation":
-            return Expression(f"json_extract(c.attributes, {bind(pointer(field.name))})", "json", ("c",))
+            return _json("c.attributes", bind(pointer(field.name)), "c")
 
 
 def pointer(key: str) -> str:
@@ -119,20 +120,25 @@ def _of_span(key: str, bind: Bind) -> Expression:
         return Expression(f"j.{word}", "text", ("j",))
     if (concept := _SPAN_COLUMNS.get(key)) is not None:
         return Expression(f"s.{concept.column}", "number" if concept.form == "integer" else "text")
-    return Expression(f"json_extract(s.attributes, {bind(pointer(key))})", "json")
+    return _json("s.attributes", bind(pointer(key)))
 
 
 def _of_resource(key: str, bind: Bind) -> Expression:
     if (column := _RESOURCE_COLUMNS.get(key)) is not None:
         return Expression(f"r.{column}", "text", ("r",))
-    return Expression(f"json_extract(r.attributes, {bind(pointer(key))})", "json", ("r",))
+    return _json("r.attributes", bind(pointer(key)), "r")
+
+
+def _json(attributes: str, path: str, *rows: Row) -> Expression:
+    return Expression(f"json_extract({attributes}, {path})", "json", rows, attributes=(attributes,))
 
 
 def _either(span: Expression, resource: Expression) -> Expression:
     """The span's value, else its resource's. Where both are JSON it stays JSON, else it is compared as text."""
     rows = tuple(dict.fromkeys((*span.rows, *resource.rows)))
     if span.kind == resource.kind == "json":
-        return Expression(f"coalesce({span.sql}, {resource.sql})", "json", rows)
+        both = (*span.attributes, *resource.attributes)
+        return Expression(f"coalesce({span.sql}, {resource.sql})", "json", rows, attributes=both)
     if span.kind == "number":
         return span
     return Expression(f"coalesce({_text(span)}, {_text(resource)})", "text", rows)

@@ -75,7 +75,7 @@ def metrics_statement(query: TraceQL) -> MetricsStatement:
     trace_hex(any_value(trace_id)) as trace_id
 from (
     select distinct
-        s.trace_id, s.span_id, ((s.start_time_unix_nano::hugeint - $since) // $step)::bigint as place
+        s.trace_id, s.span_id, ((s.start_time_unix_nano - $since::ubigint) // $step::ubigint)::bigint as place
         {f", {number} as number" if number else ""}{own}
     {tables.source()}
     semi join {matched} as m on m.trace_id = s.trace_id and m.span_id = s.span_id

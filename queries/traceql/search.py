@@ -52,7 +52,7 @@ def shown_fields(query: TraceQL) -> tuple[Field, ...]:
 
 
 def spans_statement(fields: tuple[Field, ...]) -> Statement:
-    """Name, times and the fields of spans: parameters `traces` (UUIDs) and `spans` (ids of spans)."""
+    """Name, times and the fields of spans: parameters `traces` (UUIDs) with their bounds, `spans` (ids)."""
     tables = Tables()
     columns = []
     for place, field in enumerate(fields):
@@ -65,7 +65,8 @@ def spans_statement(fields: tuple[Field, ...]) -> Statement:
     greatest(s.end_time_unix_nano::hugeint - s.start_time_unix_nano, 0) as duration_nano
     {"".join(f", {column}" for column in columns)}
 {tables.source()}
-where s.trace_id in (select unnest($traces::uuid[])) and s.span_id in (select unnest($spans::ubigint[]))
+where s.load_id >= $first_load and (s.load_id <= $last_load or s.load_id > $analysed)
+    and s.trace_id in (select unnest($traces::uuid[])) and s.span_id in (select unnest($spans::ubigint[]))
 order by s.trace_id, s.span_id"""
         ),
         tables.values.bound,

@@ -1,5 +1,5 @@
 -- Spans: whole traces as a client draws them, each span once, in the order of their beginning.
--- parameters: traces (UUIDs)
+-- parameters: traces (UUIDs), first_load, last_load, analysed (bounds.sql)
 -- reads: spans, identities, resources, instrumentation_scopes
 select
     s.trace_id,
@@ -21,7 +21,10 @@ select
 from (
     select distinct on (trace_id, span_id, kind, resource_id) *
     from spans
-    where trace_id in (select unnest($traces::uuid[]))
+    where
+        load_id >= $first_load
+        and (load_id <= $last_load or load_id > $analysed)
+        and trace_id in (select unnest($traces::uuid[]))
     order by trace_id, span_id, kind, resource_id, load_id
 ) as s
 join identities as n using (resource_id)

@@ -1,5 +1,5 @@
 -- Summaries: what lists of traces say of each: its root, its time, and how many spans each service has in it.
--- parameters: traces (UUIDs)
+-- parameters: traces (UUIDs), first_load, last_load, analysed (bounds.sql)
 -- reads: spans, identities
 -- source: tempopb TraceSearchMetadata; jaeger-idl:swagger/api_v3/query_service.openapi.yaml, TraceSummary
 with here as (
@@ -14,7 +14,10 @@ with here as (
         coalesce(n.service, 'unknown_service') as service
     from spans as s
     join identities as n using (resource_id)
-    where s.trace_id in (select unnest($traces::uuid[]))
+    where
+        s.load_id >= $first_load
+        and (s.load_id <= $last_load or s.load_id > $analysed)
+        and s.trace_id in (select unnest($traces::uuid[]))
     order by s.trace_id, s.span_id, s.load_id
 ),
 counted as (

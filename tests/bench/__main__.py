@@ -19,6 +19,7 @@ import analysis  # noqa: E402  the paths above come first
 import ingest_benches as benches  # noqa: E402
 import judgement  # noqa: E402
 from guard_added import guard_added  # noqa: E402
+import reads  # noqa: E402
 
 BENCHES = {**benches.BENCHES, "guard": guard_added}
 
@@ -26,12 +27,10 @@ QUICK = ("decode", "size", "http", "grpc", "http-one", "grpc-one", "latency", "d
 
 
 def main(names: list[str]) -> int:
-    if names[:1] == ["analysis"]:
-        analysis.main(names[1:])
-        return 0
-    if names[:1] == ["judgement"]:
-        judgement.main(names[1:])
-        return 0
+    for name, others in (("analysis", analysis.main), ("judgement", judgement.main), ("reads", reads.main)):
+        if names[:1] == [name]:
+            others(names[1:])
+            return 0
     unknown = [name for name in names if name not in BENCHES]
     if unknown:
         print(f"error: no bench {unknown[0]!r}. fix: one of {', '.join(BENCHES)}", file=sys.stderr)

@@ -84,7 +84,8 @@ select
     case when calls or place = 0 then 200 end::usmallint as http_status,
     case when calls then 'svc' || (hash(t * 64 + called) % 20) || '.internal' end as server_host,
     case when calls or place = 0 then '/orders/' || (hash(t) % 97) end as url_path,
-    case when place = 0 and meshed then 'proxy' end as component
+    case when place = 0 and meshed then 'proxy' end as component,
+    {attributes} as attributes
 from told
 """
 
@@ -142,19 +143,20 @@ def _open(path: Path) -> Con:
     return con
 
 
-def _generate(path: Path, size: int) -> None:
+def _generate(path: Path, size: int, attributes: str = "null") -> None:
+    """`attributes`: SQL for the JSON of a span's attributes, over trace `t` and place `k`."""
     con = _open(path)
     con.execute(_RESOURCES)
     traces = size // MEAN
     for first in range(0, traces, 20_000):
-        _draw(con, first, min(first + 20_000, traces))
+        _draw(con, first, min(first + 20_000, traces), attributes)
     con.execute("checkpoint")
     con.close()
 
 
-def _draw(con: Con, first: int, last: int) -> None:
+def _draw(con: Con, first: int, last: int, attributes: str = "null") -> None:
     values = {"first": first, "last": last, "start": START, "gap": TRACE_NANO, "mean": MEAN, "load": LOAD}
-    con.execute(_SPANS, values)
+    con.execute(_SPANS.replace("{attributes}", attributes), values)
 
 
 def _measure(path: Path, size: int) -> list[str]:
