@@ -1,10 +1,12 @@
-"""No test depends on the terminal or the settings of whoever runs it."""
+"""No test depends on the terminal or the settings of whoever runs it, nor asks another machine (T26)."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
+from watching import watching
 
 
 @pytest.fixture(autouse=True)
@@ -14,3 +16,11 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             name.startswith(("BINDTRACE_", "OTEL_")) and name != "BINDTRACE_FIXTURES"
         ):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _nobody_elsewhere() -> Iterator[None]:
+    """Whatever a test feeds to us, this process connects to its own machine alone, and looks up no name."""
+    with watching() as watched:
+        yield
+    assert watched.asked == set(), "a connection or a look-up of another machine"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import duckdb
@@ -80,9 +81,11 @@ def policy_named(payloads: Sequence[str]) -> Manifest:
     )
 
 
-def database(payloads: Sequence[str], *, declared: bool = False) -> duckdb.DuckDBPyConnection:
-    """In memory, stored and analysed as a collector does it; `declared`: with the policy above."""
-    con = open_database(None)
+def database(
+    payloads: Sequence[str], *, declared: bool = False, path: Path | None = None
+) -> duckdb.DuckDBPyConnection:
+    """In memory or a file, stored and analysed as a collector does it; `declared`: with the policy above."""
+    con = open_database(path)
     if declared:
         install_policy(con, [policy_named(payloads)])
     named = [*payloads, *INNOCENT]
@@ -108,7 +111,8 @@ class Asked:
         def run(name: str, query: Query) -> list[dict[str, Any]]:
             return run_report(cursor(con), name, query)
 
-        self.api = Api(build(run, dict, lambda position, timeout: True, below))
+        self.app = build(run, dict, lambda position, timeout: True, below)
+        self.api = Api(self.app)
 
     def get(self, path: str, allowed: Iterable[int] = (200,), **parameters: str) -> Any:
         reply = self.api.get(path, parameters)

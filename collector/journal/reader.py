@@ -151,7 +151,7 @@ class JournalReader:
     ) -> tuple[Batch | None, bool]:
         """A batch, and whether a limit cut it; the `first` of a round has one record, however large."""
         try:
-            fd = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC)
+            fd = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError:
             return None, False
         try:

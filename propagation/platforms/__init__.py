@@ -67,8 +67,8 @@ _NOT_SEARCHED: Final = ("node_modules", "site-packages", "vendor")
 def files_of(paths: Iterable[Path]) -> Iterator[Path]:
     """The files themselves, and of each folder those in and below it that a platform knows.
 
-    Hidden folders, those of other people's packages and Helm's templates are left out. Raises Refusal for a folder
-    that holds none.
+    Hidden folders, those of other people's packages, Helm's templates and links that lead out of the folder are left
+    out. Raises Refusal for a folder that holds none.
     """
     for path in paths:
         if not path.is_dir():
@@ -121,9 +121,12 @@ def problems_of(manifests: Iterable[Manifest]) -> tuple[Problem, ...]:
 
 
 def _searched(folder: Path) -> Iterator[Path]:
+    inside = folder.resolve()
     for place, below, files in os.walk(folder):
         below[:] = sorted(name for name in below if name[0] != "." and name not in _NOT_SEARCHED)
-        yield from (Path(place, name) for name in sorted(files) if name.endswith(_SUFFIXES))
+        named = (Path(place, name) for name in sorted(files) if name.endswith(_SUFFIXES))
+        # a link may lead to other people's files, a pipe or a device to no end
+        yield from (file for file in named if file.is_file() and file.resolve().is_relative_to(inside))
 
 
 def _is_manifest(file: Path) -> bool:

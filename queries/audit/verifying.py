@@ -63,8 +63,8 @@ def verify(folder: Path, public_key: Path | None = None) -> Verified:
 
 def _checked(folder: Path, name: str, expected: str) -> Line:
     path = folder / name
-    if path.is_symlink() or (path.exists() and not path.is_file()):
-        return Line(name, "not a file", expected, None)
+    if path.resolve() != folder.resolve() / name or (path.exists() and not path.is_file()):
+        return Line(name, "not a file", expected, None)  # itself or a folder above it is a link
     try:
         found = digest_of(path)["sha256"]
     except OSError:
@@ -97,6 +97,8 @@ def _listed(folder: Path, content: bytes) -> dict[str, str]:
 def _bytes(folder: Path, name: str) -> bytes:
     path = folder / name
     try:
+        if path.is_symlink():
+            raise _stranger(folder, f"{name} is a link")
         if path.stat().st_size > MAX_BYTES:
             raise _stranger(folder, f"{name} is too large")
         return path.read_bytes()

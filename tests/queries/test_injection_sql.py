@@ -12,7 +12,8 @@ from bindtrace.queries.catalog import run_report
 from bindtrace.queries.query import Query
 
 PAYLOADS = sample(SQL, 40)
-ASKED = sample(PAYLOADS, 5)
+ASKED = sample(PAYLOADS, 3)
+"""Of each a dozen questions; all of them are asked in tests/campaign."""
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,8 @@ def test_a_payload_finds_what_is_called_so_by_the_statements_of_innocent_texts(
     assert seen <= innocent
 
 
-@pytest.mark.parametrize("payload", ASKED[::2])
+@pytest.mark.slow
+@pytest.mark.parametrize("payload", sample(SQL, 5))
 def test_a_payload_in_the_place_of_a_query_is_answered_or_refused(asked: Asked, payload: str) -> None:
     before = asked.con.execute("select count(*) from spans").fetchall()
 
