@@ -18,8 +18,8 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 import analysis  # noqa: E402  the paths above come first
 import ingest_benches as benches  # noqa: E402
 import judgement  # noqa: E402
-from guard_added import guard_added  # noqa: E402
 import reads  # noqa: E402
+from guard_added import guard_added  # noqa: E402
 
 BENCHES = {**benches.BENCHES, "guard": guard_added}
 
