@@ -53,6 +53,7 @@ def bodies(seed: int) -> Iterator[tuple[Encoding, bytes]]:
         for body, at in cuts:
             yield "protobuf", body[:at]
             yield "protobuf", _mutated(dice, body)
+            yield "protobuf", _flipped(dice, body)
             yield "json", _mutated_json(dice, dice.choice(texts))
             text = dice.choice(texts)
             yield "json", text[: dice.randrange(len(text))]
@@ -126,6 +127,14 @@ def _mutated(dice: random.Random, body: bytes) -> bytes:
                 del changed[at : at + dice.randint(1, 9)]
             case _:
                 changed[at:at] = changed[dice.randrange(len(changed) + 1) :][: dice.randint(1, 40)]
+    return bytes(changed)
+
+
+def _flipped(dice: random.Random, body: bytes) -> bytes:
+    """One bit only: the half of them are still requests, with another value somewhere."""
+    changed = bytearray(body)
+    if changed:
+        changed[dice.randrange(len(changed))] ^= 1 << dice.randrange(8)
     return bytes(changed)
 
 

@@ -137,7 +137,8 @@ def grown() -> Iterator[str]:
         spent = [_median([turn[place] for turn in costs]) / ingest_grown.STEP * 1e6 for place in (0, 1)]
         yield (
             f"{what}: {spent[0]:.1f} us CPU a span beside little, {spent[1]:.1f} beside much; rate beside much / "
-            f"beside little, of 7 pairs: median {_median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f}; bar: 0.90 to 1.10)"
+            f"beside little, of 7 pairs: median {_median(ratios):.2f} ({ratios[0]:.2f} to "
+            f"{ratios[-1]:.2f}; bar: 0.90 to 1.10)"
         )
 
 
