@@ -18,11 +18,11 @@ from bindtrace.queries import cells, pictures, render
 from bindtrace.queries.asking import answer, nothing, source_of, unknown_name, write
 from bindtrace.queries.chain_command import chain
 from bindtrace.queries.chains_command import chains
-from bindtrace.queries.columns import severity_rank, word_style
 from bindtrace.queries.explain import explain
 from bindtrace.queries.options import EDGE_FORMATS, FINDING_FORMATS, TABLE_FORMATS, Asked, common
 from bindtrace.queries.source import Row
 from bindtrace.queries.sql_command import sql
+from bindtrace.queries.word_styles import severity_rank, word_style
 
 __all__ = [
     "chain", "chains", "edges", "findings", "grants", "hops", "report", "rule", "rules", "services", "sql",

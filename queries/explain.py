@@ -12,10 +12,10 @@ from rich.text import Text
 
 from bindtrace.propagation.vocabulary import SEVERITIES
 from bindtrace.queries import cells
-from bindtrace.queries.columns import word_style
 from bindtrace.queries.layout import Row
 from bindtrace.queries.render import LABEL_CELLS, labelled
 from bindtrace.queries.rules import RULES, explanation
+from bindtrace.queries.word_styles import word_style
 
 _GRADES: Final[Mapping[str, str]] = {
     "proven": "the receiver verified the caller, and a second witness confirms it",

@@ -10,10 +10,11 @@ from typing import Any, Final, NamedTuple
 from rich.console import RenderableType
 
 from bindtrace.queries import cells
-from bindtrace.queries.columns import LAYOUTS, word_style
+from bindtrace.queries.columns import LAYOUTS
 from bindtrace.queries.critical_path import begin_unix_nano, length_nano, waited_for
 from bindtrace.queries.layout import Column, Row
 from bindtrace.queries.render import table
+from bindtrace.queries.word_styles import word_style
 
 BAR_CELLS: Final = 20
 

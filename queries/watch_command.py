@@ -13,12 +13,12 @@ import click
 from bindtrace.propagation.errors import Refusal
 from bindtrace.propagation.vocabulary import SEVERITIES
 from bindtrace.queries import render
-from bindtrace.queries.columns import severity_rank
 from bindtrace.queries.explain import explain_each
 from bindtrace.queries.options import data_options
 from bindtrace.queries.query import FOREVER, Query
 from bindtrace.queries.source import LiveSource, Row, open_source
 from bindtrace.queries.window import Length, Moment
+from bindtrace.queries.word_styles import severity_rank
 
 REST: Final = 4
 """An answer is asked for again after at least so many times what it took: watching costs a fifth at most."""

@@ -18,10 +18,10 @@ from bindtrace.propagation.vocabulary import EXTERNAL
 from bindtrace.propagation.workloads import Call, in_words
 from bindtrace.queries import cells, render
 from bindtrace.queries.asking import near_names
-from bindtrace.queries.columns import word_style
 from bindtrace.queries.policy_commands.options import manifest_option
 from bindtrace.queries.rejudging import Judged, rejudge
 from bindtrace.queries.replaying import declared_at, place
+from bindtrace.queries.word_styles import word_style
 
 STATUS: Final = {"allowed": 0, "denied": 1}
 COULD_NOT: Final = 2
