@@ -112,7 +112,7 @@ def _recorded(files: Sequence[str], manifests: Sequence[Path]) -> list[Finding]:
         render.say(f"judged {outcome.spans:,} spans" + "".join(f"; {reason}" for reason in outcome.reasons))
         if not policy:
             render.say("without --manifest no call is declared or undeclared: verdicts are unknown")
-        return findings(con, Query())
+        return findings(con, Query(settled=True))
     except duckdb.Error as error:
         raise Refusal(
             f"cannot judge: {error}", fix="report this with the file, if you may share it"

@@ -17,3 +17,5 @@ class Query:
     environment: str | None = None
     filters: Mapping[str, str] = field(default_factory=dict)
     limit: int | None = None
+    settled: bool = False
+    """All spans of the window have come: a rule that concludes from what is not there need not wait for late ones."""

@@ -186,7 +186,7 @@ def _raised(con: duckdb.DuckDBPyConnection, rule: Rule, query: Query) -> list[di
         "rule": rule.name,
         "severity": rule.severity,
         "now": now_unix_nano(),
-        "quiet": rule.quiet_s * 10**9,
+        "quiet": 0 if query.settled else rule.quiet_s * 10**9,
         "since": query.since_unix_nano,
         "until": query.until_unix_nano,
         "environment": query.environment,

@@ -75,7 +75,10 @@ class FileSource:
         from bindtrace.queries.catalog import run_report
 
         try:
-            return run_report(self._con, report, replace(query, filters=checked_ids(query.filters)))
+            # what its collector had acknowledged is all in the file, and nothing more will come
+            return run_report(
+                self._con, report, replace(query, filters=checked_ids(query.filters), settled=True)
+            )
         except ValueError as error:
             raise Refusal(str(error), fix="ask for a column or parameter that the report has") from None
 
@@ -231,6 +234,7 @@ def _parameters(query: Query) -> dict[str, str]:
         "until": in_rfc3339(query.until_unix_nano) if query.until_unix_nano < FOREVER else None,
         "env": query.environment,
         "limit": None if query.limit is None else str(query.limit),
+        "settled": "true" if query.settled else None,
     }
     return {**query.filters, **{key: value for key, value in own.items() if value is not None}}
 

@@ -153,7 +153,7 @@ def _show(wish: Wish, stage: Stage) -> None:
     say(f"sending {len(planned)} requests to the shop at http://{stage.hosts['edge']}")
     _send(stage, planned)
     url = f"http://{stage.endpoints['api']}"
-    source, query = LiveSource(url), Query(since_unix_nano=wish.since_unix_nano)
+    source, query = LiveSource(url), Query(since_unix_nano=wish.since_unix_nano, settled=True)
     if lacking := wait_until_seen(source, query, planned, stage.hosts):
         say(f"{lacking} calls have not been seen in full; what follows is what there is")
     show_all(source, query, f"--db {wish.kept}" if wish.once and wish.kept else f"--url {url}")

@@ -13,6 +13,7 @@ OWN_PARAMETERS: Final = {
     "until": "Only what began before; the same forms.",
     "env": "Only this environment.",
     "limit": "At most so many rows.",
+    "settled": "`true`: all spans of the window have come, so that no rule waits for late ones.",
     "offset": "Leave out so many rows; the `Link` header of an answer leads to the next page.",
     "format": "json (default), csv or arrow (an Arrow IPC stream); or by the Accept header.",
 }

@@ -84,6 +84,7 @@ def report_query(parameters: Mapping[str, str]) -> Query:
         environment=parameters.get("env") or None,
         filters=_filters(parameters),
         limit=_number(parameters, "limit", 10**9) or None,
+        settled=parameters.get("settled") == "true",
     )
 
 

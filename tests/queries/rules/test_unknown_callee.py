@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import duckdb
 import pytest
-from drawing import CLIENT, SERVER, span
+from drawing import CLIENT, NOON, SERVER, draw, span
 from judging import found, subjects
 from shop_policy import LEDGER
+
+from bindtrace.propagation.clock import now_unix_nano
+from bindtrace.queries.analyse import analyse
+from bindtrace.queries.catalog import run_report
+from bindtrace.queries.query import Query
 
 RULE = "unknown-callee"
 
@@ -45,3 +50,15 @@ def test_trap_without_a_manifest_every_host_is_undeclared_and_none_is_flagged(
     con: duckdb.DuckDBPyConnection,
 ) -> None:
     assert not found(con, RULE, span("inventory", CLIENT, 1, server_host="10.1.2.3"))
+
+
+@pytest.mark.parametrize(("settled", "expected"), [(False, []), (True, [("inventory", "10.1.2.3")])])
+def test_trap_the_callees_own_spans_of_a_moment_ago_may_still_come(
+    shop: duckdb.DuckDBPyConnection, settled: bool, expected: list[tuple[str, str]]
+) -> None:
+    draw(shop, span("inventory", CLIENT, 1, server_host="10.1.2.3", at_ms=(now_unix_nano() - NOON) / 1e6))
+    analyse(shop)
+
+    rows = run_report(shop, "findings", Query(filters={"rule": RULE}, settled=settled))
+
+    assert subjects(rows) == expected
