@@ -62,6 +62,7 @@ class Identity:
         self._lock = threading.Lock()
         self._news: Future[bool] | None = None
         self._asked_s = -NEWS_EVERY_S
+        self._issued_at = time.monotonic()
         self._thread: threading.Thread | None = None
 
     @classmethod
@@ -203,6 +204,7 @@ class Identity:
         if isinstance(issued, Absent):
             return issued
         self._generation, self._server = issued, None
+        self._issued_at = time.monotonic()
         log.info("event=renewed generation=%d expires_s=%d", number, issued.expires_s)
         return None
 
@@ -218,22 +220,22 @@ class Identity:
             self._thread.join(10)
 
     def _keep(self) -> None:
-        renew_at_s = self._life().renew_at_s(self._dice)
+        renew_at = self._issued_at + self._life().renew_after_s(self._dice)
         refresh_at = time.monotonic() + self._bundle.refresh_hint_s
         failures = 0
         wall_s, steady_s = self._now_s(), time.monotonic()
         while not self._ended.is_set():
-            due_s = min(renew_at_s - self._now_s(), refresh_at - time.monotonic(), LOOK_EVERY_S)
+            due_s = min(renew_at - time.monotonic(), refresh_at - time.monotonic(), LOOK_EVERY_S)
             self._wake.wait(max(due_s, 0.01))
             self._wake.clear()
             if jumped(self._now_s() - wall_s, time.monotonic() - steady_s):
                 log.warning(
                     "event=clock_jumped by_s=%d", self._now_s() - wall_s - (time.monotonic() - steady_s)
                 )
-                renew_at_s = self._now_s()  # whatever was planned was planned for another day
+                renew_at = time.monotonic()  # whatever was planned was planned for another day
             wall_s, steady_s = self._now_s(), time.monotonic()
             asked = self._take_question()
-            renews = self._now_s() >= renew_at_s
+            renews = steady_s >= renew_at
             if not (asked or renews or steady_s >= refresh_at) or self._ended.is_set():
                 continue
             try:
@@ -242,14 +244,14 @@ class Identity:
                 failures = 0
                 refresh_at = time.monotonic() + self._bundle.refresh_hint_s
                 if self.generation.number != before:
-                    renew_at_s = self._life().renew_at_s(self._dice)
+                    renew_at = self._issued_at + self._life().renew_after_s(self._dice)
                 elif renews:
-                    renew_at_s = self._now_s() + backoff_s(3, self._life().length_s, self._dice)
+                    renew_at = time.monotonic() + backoff_s(3, self._life().length_s, self._dice)
             except Exception as error:
                 changed, failures = False, failures + 1
                 wait_s = backoff_s(failures, self._life().length_s, self._dice)
                 refresh_at = time.monotonic() + wait_s
-                renew_at_s = max(renew_at_s, self._now_s() + wait_s) if renews else renew_at_s
+                renew_at = max(renew_at, time.monotonic() + wait_s) if renews else renew_at
                 self._complain(error)
             if asked is not None:
                 asked.set_result(changed)
@@ -269,7 +271,7 @@ class Identity:
         return changed
 
     def _complain(self, error: Exception) -> None:
-        urgency = self._life().urgency(self._now_s())
+        urgency = self._life().urgency(time.monotonic() - self._issued_at)
         level = {"none": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}[urgency]
         known = isinstance(error, Unreachable)
         if self._now_s() >= self.generation.certificate.not_valid_after_utc.timestamp():
@@ -284,7 +286,7 @@ class Identity:
             return asked
 
     def _life(self) -> Life:
-        return Life(self.generation.issued_s, self.generation.expires_s)
+        return Life(self.generation.signed_s, self.generation.expires_s)
 
     def _now_s(self) -> float:
         return self._now_unix_nano() / 1e9

@@ -20,22 +20,25 @@ LOOK_EVERY_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """Of one generation, in wall time: seconds since 1970."""
+    """Of one generation, by the clock of who signed it: how long it is does not depend on the clock here.
 
-    issued_s: float
+    Times in seconds since 1970; ages are of monotonic time, so that a clock that is wrong does not make us spin.
+    """
+
+    signed_s: float
     expires_s: float
 
     @property
     def length_s(self) -> float:
-        return max(self.expires_s - self.issued_s, 0.0)
+        return max(self.expires_s - self.signed_s, 1.0)
 
-    def renew_at_s(self, dice: random.Random) -> float:
+    def renew_after_s(self, dice: random.Random) -> float:
         half_s = self.length_s / 2
-        return self.issued_s + half_s + dice.uniform(-JITTER, JITTER) * half_s
+        return half_s + dice.uniform(-JITTER, JITTER) * half_s
 
-    def urgency(self, now_s: float) -> Literal["none", "warning", "error"]:
+    def urgency(self, age_s: float) -> Literal["none", "warning", "error"]:
         """A warning from two thirds of the life, an error from five sixths."""
-        spent = 1.0 if not self.length_s else (now_s - self.issued_s) / self.length_s
+        spent = age_s / self.length_s
         return "error" if spent >= 5 / 6 else "warning" if spent >= 2 / 3 else "none"
 
 
