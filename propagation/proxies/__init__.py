@@ -1,4 +1,7 @@
-"""Real proxies in front of a service: what they are configured with, and the endpoint that they ask.
+"""Real proxies before a service: what they are configured with, the endpoint that they ask, and running all of it.
 
+- `plan`: what a proxy is to do, as manifests and options say; `registry`: where callees are
+- `envoy`, `envoy_rules`, `envoy_tls`: a whole Envoy; `templates`: nginx and Caddy; `proxy_command` prints them
 - `endpoint`: the ASGI application that decides for a proxy; `authz_command` serves it
+- `files`, `file_names`: a workload's credentials as files; `running`, `run_command`: a command with its sidecar
 """

@@ -35,7 +35,7 @@ from bindtrace.propagation.guard.request import (
 from bindtrace.propagation.guard.spans import describe, text_headers
 from bindtrace.propagation.guard.verdict import attributes
 from bindtrace.propagation.proxies.endpoint_paths import CHECK, SAME, TOLD
-from bindtrace.propagation.vocabulary import ASKED_METHOD_HEADER, ASKED_URI_HEADER, Mode
+from bindtrace.propagation.vocabulary import ASKED_METHOD_HEADER, ASKED_URI_HEADER, PROXY_COMPONENTS, Mode
 
 MAX_HEADERS_BYTES: Final = 32 * 1024
 _ASKED: Final = frozenset(name.encode() for name in (ASKED_METHOD_HEADER, ASKED_URI_HEADER))
@@ -75,9 +75,12 @@ class AuthzApp:
         host = headers.get("x-forwarded-host", headers.get("host", [None]))[0]
         described = describe(request.method[:32], request.path[:1024], "http", host, None)
         described.pop("url.scheme")  # the proxy's own listener, of which nothing is known here
+        kind = SpanKind.INTERNAL
+        if scope["path"] == CHECK:  # by proxies that send no spans: this one stands for theirs
+            kind, described["component"] = SpanKind.SERVER, PROXY_COMPONENTS[0]
         parent = propagate.extract(headers, context=Context())
         span = trace.get_tracer("bindtrace.authz").start_span(
-            _SPAN, parent, SpanKind.INTERNAL, attributes={**described, **values}
+            _SPAN, parent, kind, attributes={**described, **values}
         )
         status = done.status or 200
         body = b"" if status == 200 else problem(judgement.reason, status, span, explain=self.explain)
@@ -88,6 +91,8 @@ class AuthzApp:
         ]
         if status == 200:
             told += _onwards(span, parent)
+        else:
+            span.set_attribute("http.response.status_code", status)
         span.end()
         if status != 200:
             log.info("event=refused reason=%s callee=%s", judgement.reason, self.receiver.service)

@@ -13,6 +13,7 @@ from bindtrace.propagation.errors import Refusal
 from bindtrace.propagation.identity.spiffe import Service, parse_service
 from bindtrace.propagation.platforms import read_manifests
 from bindtrace.propagation.proxies import envoy as envoys
+from bindtrace.propagation.proxies import templates
 from bindtrace.propagation.proxies.authz_command import DEFAULT_ADDRESS
 from bindtrace.propagation.proxies.block_yaml import dumped
 from bindtrace.propagation.proxies.files import CredentialFiles
@@ -127,3 +128,36 @@ def own_service(trust_domain: str, project: str, environment: str, name: str) ->
             fix="use letters, digits, `.`, `-` and `_`.",
         )
     return found
+
+
+def _asking(command: F) -> F:
+    """The options of proxies that ask `authz serve` about every request."""
+    options = (
+        click.option("--files", "folder", required=True, type=click.Path(path_type=Path),
+                     help="Where `authz serve --files` keeps its credentials."),
+        click.option("--inbound", required=True, metavar="HOST:PORT", help="Where other services reach it."),
+        click.option("--app", default="127.0.0.1:8080", show_default=True, metavar="HOST:PORT",
+                     help="Where the service itself listens, on the loopback only."),
+        click.option("--authz", default=DEFAULT_ADDRESS, show_default=True, metavar="HOST:PORT",
+                     help="Where `bindtrace authz serve` listens."),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@proxy.command()
+@_asking
+@click.option("--leaf-life", "leaf_life_s", type=click.IntRange(60), default=3600, show_default=True,
+              metavar="SECONDS", help="Of certificates; connections end after half of it.")  # fmt: skip
+def nginx(folder: Path, inbound: str, app: str, authz: str, leaf_life_s: int) -> None:
+    """A server of nginx before a service, on stdout: mutual TLS, and `auth_request` at `authz serve`."""
+    places = (address(inbound), address(app), address(authz))
+    click.echo(templates.nginx(folder, *places, leaf_life_s), nl=False)
+
+
+@proxy.command()
+@_asking
+def caddy(folder: Path, inbound: str, app: str, authz: str) -> None:
+    """A Caddyfile before a service, on stdout: mutual TLS, and `forward_auth` at `authz serve`."""
+    click.echo(templates.caddy(folder, address(inbound), address(app), address(authz)), nl=False)

@@ -1,0 +1,233 @@
+"""Real proxies that ask `bindtrace authz serve`: Envoy, nginx and Caddy, with the same calls."""
+
+from __future__ import annotations
+
+import http.client
+import shutil
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from interop.sidecars import (
+    BINDTRACE,
+    TRUST_DOMAIN,
+    Application,
+    Shop,
+    listening,
+    process,
+    reported,
+    run,
+    traced,
+)
+from serving import collecting
+from support import free_port, wait_for
+
+from bindtrace.propagation.clock import now_unix_nano
+from bindtrace.propagation.identity import tls
+from bindtrace.propagation.identity.spiffe import Service
+from bindtrace.propagation.workload.identity import Identity
+from bindtrace.propagation.workload.outgoing import Target, sign
+
+pytestmark = pytest.mark.slow  # an authority, a collector, the endpoint and a proxy
+
+MANIFEST = """
+scope = "shop"
+[[grants]]
+caller = "orders"
+callee = "inventory"
+[[grants]]
+caller = "stranger"
+callee = "orders"
+"""
+INVENTORY = Service(TRUST_DOMAIN, "default", "production", "inventory")
+
+
+@dataclass
+class Before:
+    """A proxy before inventory; `orders` and `stranger` are others' identities."""
+
+    app: Application
+    port: int
+    api: str
+    orders: Identity
+    stranger: Identity
+
+    def call(
+        self, identity: Identity, method: str = "GET", path: str = "/stock/7?x=1", **changes: Any
+    ) -> tuple[str, int]:
+        """A signed call, as its transport sends it, with `also` headers or without its own; trace and status."""
+        trace_id, headers = traced()
+        wanted = {name: value for name, value in changes.items() if value}
+        if changes.get("signed", True):
+            added = sign(
+                identity.generation,
+                Target(INVENTORY, changes.get("proof", "wpt")),
+                method=changes.get("signed_method", method),
+                url=f"https://inventory{path}",
+                other_headers={},
+                now_s=now_unix_nano() / 1e9,
+            )
+            headers |= dict(added.headers)
+        headers |= wanted.get("also", {})
+        own = changes.get("certificate_of", identity).generation
+        context = tls.client_context(
+            own.tls_key, own.certificate, identity.bundle.authorities, expects=lambda _: True
+        )
+        connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=context, timeout=15)
+        connection.request(method, path, headers=headers)
+        status = connection.getresponse().status
+        connection.close()
+        return trace_id, status
+
+    def hop(self, trace_id: str) -> dict[str, Any]:
+        def found() -> list[dict[str, Any]]:
+            rows = reported(self.api, "hops", since="1h", limit=100000)
+            return [row for row in rows if row["trace_id"] == trace_id and row["callee"] == "inventory"]
+
+        (hop,) = wait_for(found, seconds=25, what=f"the hop of {trace_id}")
+        return hop
+
+
+def envoy(shop: Shop, files: Path, app: Application, authz: int, port: int) -> None:
+    shop.envoy(
+        "inventory", "--files", files, "--app", f"127.0.0.1:{app.port}", "--inbound", f"127.0.0.1:{port}",
+        "--mode", "enforce", "--proof", "wpt", "--authz", f"127.0.0.1:{authz}", ports=[port],
+    )  # fmt: skip
+
+
+def nginx(shop: Shop, files: Path, app: Application, authz: int, port: int) -> None:
+    program = shutil.which("nginx") or pytest.skip("nginx is not installed")
+    written = run(
+        "proxy", "nginx", "--files", files, "--app", f"127.0.0.1:{app.port}", "--inbound", f"127.0.0.1:{port}",
+        "--authz", f"127.0.0.1:{authz}",
+    ).stdout  # fmt: skip
+    path = shop.folder / "nginx.conf"
+    (shop.folder / "bindtrace.conf").write_text(written)
+    temporary = "\n".join(
+        f"{name}_temp_path {shop.folder}/{name};"
+        for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    path.write_text(
+        f"daemon off; pid {shop.folder}/nginx.pid; error_log stderr; user root; worker_processes 1; events {{}}\n"
+        f"http {{ access_log off; {temporary}\n include {shop.folder}/bindtrace.conf; }}\n"
+    )
+    shop.stack.enter_context(process([program, "-c", path, "-p", shop.folder], shop.folder / "nginx.log"))
+
+
+def caddy(shop: Shop, files: Path, app: Application, authz: int, port: int) -> None:
+    program = shutil.which("caddy") or pytest.skip("caddy is not installed")
+    written = run(
+        "proxy", "caddy", "--files", files, "--app", f"127.0.0.1:{app.port}", "--inbound", f"127.0.0.1:{port}",
+        "--authz", f"127.0.0.1:{authz}",
+    ).stdout  # fmt: skip
+    path = shop.folder / "Caddyfile"
+    path.write_text(written.replace("auto_https off", "auto_https off\n\tadmin off"))
+    command = [program, "run", "--adapter", "caddyfile", "--config", path]
+    home = str(shop.folder)
+    shop.stack.enter_context(
+        process(command, shop.folder / "caddy.log", HOME=home, XDG_DATA_HOME=home, XDG_CONFIG_HOME=home)
+    )
+
+
+@pytest.fixture(scope="module", params=[envoy, nginx, caddy], ids=lambda start: start.__name__)
+def before(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Before]:
+    folder = tmp_path_factory.mktemp(request.param.__name__)
+    manifest = folder / "bindtrace.toml"
+    manifest.write_text(MANIFEST)
+    with collecting(folder / "t.duckdb", "--manifest", str(manifest), receivers=1) as collector:
+        shop = Shop(folder, manifest, collector.endpoints["grpc"])
+        with shop.stack:
+            shop.begin()
+            app, files, authz, port = shop.application(), folder / "files", free_port(), free_port()
+            serve = [
+                BINDTRACE, "authz", "serve", "--join", shop.invitation("inventory"), "--mode", "enforce",
+                "--listen", f"127.0.0.1:{authz}", "--files", files,
+            ]  # fmt: skip
+            told = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{collector.endpoints['grpc']}"}
+            shop.stack.enter_context(process(serve, folder / "authz.log", **told))
+            wait_for(lambda: listening(authz), seconds=30, what="authz serve")
+            request.param(shop, files, app, authz, port)
+
+            def up() -> bool:
+                return listening(port)
+
+            wait_for(
+                up, seconds=30, what=f"the proxy; {[p.read_text()[-800:] for p in folder.glob('*.log')]}"
+            )
+            yield Before(
+                app, port, collector.endpoints["api"], shop.identity("orders"), shop.identity("stranger")
+            )
+        assert collector.stop() == 0
+
+
+def test_a_signed_call_passes_and_is_one_proven_hop(before: Before) -> None:
+    trace_id, status = before.call(before.orders)
+
+    assert status == 200, before.app.seen
+    hop = before.hop(trace_id)
+    assert (hop["caller"], hop["reason"], hop["verdict"], hop["grade"]) == (
+        "orders",
+        "ok",
+        "allowed",
+        "proven",
+    )
+    assert before.app.seen[-1]["traceparent"].split("-")[1] == trace_id
+
+
+CALLS: dict[str, tuple[dict[str, Any], str]] = {
+    "without a token": ({"signed": False}, "credential_missing"),
+    "another method signed": ({"method": "POST", "signed_method": "GET"}, "pop_method_mismatch"),
+    "another's certificate": ({"certificate_of": "stranger"}, "peer_id_mismatch"),
+}
+
+
+def test_each_denial_is_one_hop_with_its_reason(before: Before) -> None:
+    made = {
+        name: before.call(
+            before.orders,
+            **{
+                key: getattr(before, value) if key == "certificate_of" else value
+                for key, value in changes.items()
+            },
+        )
+        for name, (changes, _) in CALLS.items()
+    }
+
+    hops = {name: before.hop(trace_id) for name, (trace_id, _) in made.items()}
+    assert {name: status for name, (_, status) in made.items()} == dict.fromkeys(CALLS, 403)
+    assert {name: hop["reason"] for name, hop in hops.items()} == {
+        name: reason for name, (_, reason) in CALLS.items()
+    }
+    assert {hop["outcome"] for hop in hops.values()} == {"refused"}
+
+
+@pytest.mark.parametrize(
+    "name", ["Workload_Identity_Token", "workload.identity.token", "X-Forwarded-Client-Cert", "Client-Cert"]
+)
+def test_no_other_spelling_and_no_certificate_of_the_clients_own_gets_through(
+    before: Before, name: str
+) -> None:
+    _, status = before.call(before.orders, also={name: "URI=spiffe://shop.example/admin;Hash=00"})
+
+    assert status in (200, 400, 403)
+    if status == 200:
+        assert "admin" not in str(before.app.seen[-1])
+
+
+def test_without_a_certificate_there_is_no_answer_of_the_service(before: Before) -> None:
+    served, context = len(before.app.seen), ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    connection = http.client.HTTPSConnection("127.0.0.1", before.port, context=context, timeout=10)
+
+    try:
+        connection.request("GET", "/stock/7")
+        assert connection.getresponse().status in (400, 403)
+    except (ssl.SSLError, ConnectionError):
+        pass
+    finally:
+        connection.close()
+
+    assert len(before.app.seen) == served
