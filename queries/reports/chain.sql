@@ -1,9 +1,28 @@
 -- Chain: every hop of the chain that one trace belongs to, callers before callees.
 -- parameters: since, until, environment, trace_id
--- reads: hops
-with wanted as (
+-- reads: hops, traces, trace_links
+-- why: hops carry the last load of their trace, so that the row groups of all other loads are skipped; the traces of one
+--      chain are those that its keys link.
+with recursive linked as (
+    select $trace_id::uuid as trace_id
+    union
+    select l.other
+    from linked
+    join (
+        select chain as one, trace_id as other from trace_links
+        union all
+        select trace_id, chain from trace_links
+    ) as l on l.one = linked.trace_id
+),
+loads as (
+    select distinct last_load_id as load_id from traces semi join linked using (trace_id)
+),
+near as (
+    select hops.* from hops join loads using (load_id)
+),
+wanted as (
     select distinct chain_trace_id
-    from hops
+    from near
     where trace_id = $trace_id::uuid or chain_trace_id = $trace_id::uuid
 )
 select
@@ -42,7 +61,7 @@ select
     critical,
     ms(critical_nano) as critical_ms,
     error_origin
-from hops
+from near as hops
 join wanted using (chain_trace_id)
 where
     hops.start_time_unix_nano >= $since

@@ -46,14 +46,16 @@ from range(20) as a(i), (values ('app'), ('proxy')) as b(side)
 
 # Visits of four spans: a sidecar's server span (or the service's own), the service's (or one inside), and up to two
 # calls, each to a visit of its own as long as there are spans for it. A call of which no callee is there is unanswered.
+# Who calls whom is one of 23 call graphs.
 _SPANS = """
 insert into spans by name
 with traces as (
-    select t, 8 + (hash(t) % 33)::bigint as size from range($first, $last) as a(t)
+    select t, 8 + (hash(t) % 33)::bigint as size, (hash(t) % 23 * 64)::bigint as route
+    from range($first, $last) as a(t)
 ),
 drawn as (
-    select t, k, k // 4 as visit, k % 4 as place, (hash(t * 64 + k // 4) % 20)::bigint as service,
-        k // 4 * 2 + k % 4 - 1 as called, $start + t * $gap + k * 100000 as start, size
+    select t, k, k // 4 as visit, k % 4 as place, (hash(route + k // 4) % 20)::bigint as service,
+        route, k // 4 * 2 + k % 4 - 1 as called, $start + t * $gap + k * 100000 as start, size
     from traces, range(40) as b(k)
     where k < size
 ),
@@ -82,7 +84,7 @@ select
     (1 + (t * $mean) // $load)::ubigint as load_id,
     case when calls or place = 0 then 'GET' end as http_method,
     case when calls or place = 0 then 200 end::usmallint as http_status,
-    case when calls then 'svc' || (hash(t * 64 + called) % 20) || '.internal' end as server_host,
+    case when calls then 'svc' || (hash(route + called) % 20) || '.internal' end as server_host,
     case when calls or place = 0 then '/orders/' || (hash(t) % 97) end as url_path,
     case when place = 0 and meshed then 'proxy' end as component,
     {attributes} as attributes
