@@ -8,6 +8,7 @@ each figure stands the plain recursive query that a reader would write over the 
 from __future__ import annotations
 
 import multiprocessing
+import os
 import resource
 import statistics
 import sys
@@ -126,10 +127,15 @@ def main(arguments: list[str]) -> None:
     sizes = [int(one) for one in arguments] or [MILLION]
     with tempfile.TemporaryDirectory(prefix="bindtrace-bench-") as folder:
         stored = {size: Path(folder) / f"{size}.duckdb" for size in sizes}
+        print(f"load average at start: {os.getloadavg()[0]:.1f}")
+        rebuilt: dict[int, float] = {}
         for size, path in stored.items():
             _apart(_generate, path, size)
-            for line in _apart(_measure, path, size):
-                print(line, flush=True)
+            lines, rebuilt[size] = _apart(_measure, path, size)
+            print("\n".join(lines), flush=True)
+        if len(sizes) > 1:
+            small, large = min(sizes), max(sizes)
+            print(f"rebuild of {large:,} takes {rebuilt[large] / rebuilt[small]:.1f} times that of {small:,}")
         for line in _apart(_incremental, list(stored.items())):
             print(line, flush=True)
 
@@ -161,20 +167,24 @@ def _draw(con: Con, first: int, last: int, attributes: str = "null") -> None:
     con.execute(_SPANS.replace("{attributes}", attributes), values)
 
 
-def _measure(path: Path, size: int) -> list[str]:
+def _measure(path: Path, size: int) -> tuple[list[str], float]:
+    """The lines to print, and the seconds of the rebuild."""
     con = _open(path)
     count = _one(con, "select count(*) from spans")
     lines = [
         f"{count:,} spans stored, DuckDB {duckdb.__version__}, "
         f"{_one(con, 'select current_setting($$threads$$)')} threads"
     ]
+    cpu_s = time.process_time()
     with _steps() as steps:
         seconds = _timed(lambda: analysis.rebuild(con))
+    cpu_s = time.process_time() - cpu_s
     hops = _one(con, "select count(*) from hops")
     peak = _peak_mib()
     plain = _timed(lambda: con.execute(_BASELINE, {"since": 0}).fetchall())
     lines.append(
-        f"  rebuild            {seconds:8.2f} s  {count / seconds:10,.0f} spans/s  {hops:,} hops  peak {peak:,.0f} MiB"
+        f"  rebuild            {seconds:8.2f} s  {cpu_s / count * 1e6:.1f} us CPU a span  {hops:,} hops"
+        f"  peak {peak:,.0f} MiB"
         f"  plain recursive query {plain:.2f} s ({seconds / plain:.1f} of it)"
     )
     lines += [
@@ -190,7 +200,7 @@ def _measure(path: Path, size: int) -> list[str]:
     lines.append(f"  chains, last hour  {hour * 1e3:8.1f} ms  plain recursive query {plain * 1e3:,.0f} ms")
     lines.append(f"  peak memory        {_peak_mib():8,.0f} MiB")
     con.close()
-    return lines
+    return lines, seconds
 
 
 def _incremental(stored: list[tuple[int, Path]]) -> list[str]:
