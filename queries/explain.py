@@ -31,6 +31,14 @@ _CONFIDENCES: Final[Mapping[str, str]] = {
 }
 
 
+_KEPT: Final[Mapping[str, str]] = {
+    "confirmed": "every trace was kept",
+    "probable": "at least half of the traces were kept",
+    "suspected": "fewer than half of the traces were kept",
+}
+"""The same words where silence is what a rule concludes from."""
+
+
 def explain(findings: Sequence[Row], option: str = "") -> RenderableType:
     """A block per finding and a summary line.
 
@@ -63,6 +71,7 @@ def _header(finding: Row) -> Text:
     facts = [
         *([] if finding.get("example") is None else [f"{calls:,} call{'' if calls == 1 else 's'}"]),
         *(cells.visible(finding[key]) for key in ("grade", "confidence") if finding.get(key)),
+        *(["preview"] if (rule := RULES.get(finding["rule"])) and rule.status.startswith("preview") else []),
     ]
     return Text.assemble(
         (severity, word_style(severity)),
@@ -121,9 +130,10 @@ def _copyable(command: str) -> Text:
 def how_sure(finding: Row) -> str:
     """The grade and confidence in words, why the rule is one, and when it may be wrong."""
     grade, confidence = str(finding.get("grade")), str(finding.get("confidence"))
+    silent = finding["rule"] in RULES and not RULES[finding["rule"]].of_hops
     sure = [
         f"{word}: {texts[word]}"
-        for word, texts in ((grade, _GRADES), (confidence, _CONFIDENCES))
+        for word, texts in ((grade, _GRADES), (confidence, _KEPT if silent else _CONFIDENCES))
         if word in texts
     ]
     if finding["rule"] not in RULES:  # a newer collector knows more rules

@@ -116,3 +116,13 @@ def test_an_accepted_finding_says_until_when() -> None:
 def test_the_summary_counts_the_worst_first() -> None:
     assert summary([FINDING, FINDING | {"severity": "high"}, FINDING]) == "3 findings: 1 high, 2 medium"
     assert summary([]) == "0 findings"
+
+
+def test_the_confidence_of_an_unused_grant_is_that_of_its_sampling() -> None:
+    finding = FINDING | {"rule": "unused-grant", "confidence": "suspected", "example": None}
+
+    text = " ".join(told(finding).split())
+
+    assert "fewer than half of the traces were kept" in text
+    assert "public road" not in text
+    assert "preview" in text
