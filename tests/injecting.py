@@ -137,8 +137,8 @@ class Asked:
 
 
 def quoted(text: str) -> str:
-    """As TraceQL and PromQL write a string; both read Go's escapes, of which JSON's are a part."""
-    return json.dumps(text)
+    """As TraceQL and PromQL write a string; both read Go's escapes, of which JSON's are a part but for surrogates."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def found_by(asked: Asked, payload: str) -> dict[str, object]:
