@@ -100,14 +100,12 @@ def test_no_payload_runs_in_a_browser() -> None:
 
     with served(Asked(con).app) as url, playwright.sync_playwright() as started:
         chromium = started.chromium.launch(executable_path=browser, args=["--no-sandbox"])
-        page = chromium.new_page(base_url=url)
-        page.on("dialog", lambda dialog: said.append(dialog.message))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("console", lambda message: said.append(message.text))
-        page.on(
-            "request",
-            lambda one: said.append(one.url) if not one.url.startswith((url, "data:", "about:")) else None,
-        )
+        page, report_page = chromium.new_page(base_url=url), chromium.new_page()
+        for one in (page, report_page):
+            one.on("dialog", lambda dialog: said.append(dialog.message))
+            one.on("pageerror", lambda error: said.append(str(error)))
+            one.on("console", lambda message: said.append(message.text))
+            one.on("request", lambda request: note(request.url, url))
         framed = "img, iframe, object, embed, base"
         for path in (*PAGES, *(f"/chain/{FIRST_TRACE + number:032x}" for number in range(len(MARKUP)))):
             page.goto(path)
