@@ -23,6 +23,7 @@ ENVOY_VERSION: Final = "1.40.0"
 COLLECTOR_VERSION: Final = "v0.165.0"
 COLLECTOR_CONFMAP_VERSION: Final = "v1.71.0"
 JAEGER_VERSION: Final = "v1.76.0"
+PROMETHEUS_CLIENT_VERSION: Final = "v1.25.0"
 VIEWER: Final = "github.com/CtrlSpice/otel-desktop-viewer"
 NODE_PACKAGES: Final = (
     "@opentelemetry/api",
@@ -64,6 +65,7 @@ PLACES: Final[Mapping[str, Path]] = {
     "collector": CACHE / "bin" / "otelcol",
     "jaeger": CACHE / "bin" / "jaeger",
     "viewer": CACHE / "bin" / "otel-desktop-viewer",
+    "promclient": CACHE / "bin" / "promclient",
 }
 
 
@@ -146,6 +148,17 @@ def _get_jaeger() -> None:
     )
 
 
+def _get_promclient() -> None:
+    """Our questions, by Prometheus' own client: the modules of Grafana's data sources are not on Go's proxy."""
+    home = CACHE / "promclient"
+    home.mkdir(parents=True, exist_ok=True)
+    shutil.copy(Path(__file__).parent / "prometheus_client" / "main.go", home)
+    module = f"github.com/prometheus/client_golang {PROMETHEUS_CLIENT_VERSION}"
+    (home / "go.mod").write_text(f"module peers/promclient\n\nrequire {module}\n")
+    _run(["go", "mod", "tidy"], home)
+    _run(["go", "build", "-trimpath", "-ldflags=-s -w", "-o", PLACES["promclient"], "."], home)
+
+
 def _get_viewer() -> None:
     _run(["go", "install", f"{VIEWER}@latest"], CACHE)
 
@@ -159,6 +172,7 @@ GETTERS: Final[Mapping[str, Callable[[], None]]] = {
     "collector": _get_collector,
     "jaeger": _get_jaeger,
     "viewer": _get_viewer,
+    "promclient": _get_promclient,
 }
 
 
