@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,8 +23,10 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([BINDTRACE, "authority", *words], capture_output=True, text=True, timeout=30)
 
 
-@pytest.fixture
-def directory(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An authority with one binding, made once and copied."""
+    tmp_path = tmp_path_factory.mktemp("made")
     done = run("init", str(tmp_path / "ca"), "--trust-domain", "shop.example")
     assert done.returncode == 0, done.stderr
     (tmp_path / "bindtrace.toml").write_text(
@@ -32,6 +35,11 @@ def directory(tmp_path: Path) -> Path:
     done = run("register", str(tmp_path / "ca"), "--manifest", str(tmp_path / "bindtrace.toml"))
     assert done.stdout == "orders may call inventory (production)\n"
     return tmp_path / "ca"
+
+
+@pytest.fixture
+def directory(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "ca"))
 
 
 @pytest.fixture

@@ -15,12 +15,11 @@ QUICK = Lives(ca_s=30, token_key_s=30, leaf_s=3, token_s=3, skew_s=1, refresh_s=
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("proof", ["mtls", "wpt"])
-def test_no_call_fails_while_everything_rotates(tmp_path: Path, proof: str) -> None:
+def test_no_call_fails_while_everything_rotates(tmp_path: Path) -> None:
     scaled = Scaled(tmp_path, QUICK)
     with scaled.running():
         callee, caller = scaled.join(INVENTORY), scaled.join(ORDERS)
-        with called(callee) as port, Callers(caller, port, 2, proof) as callers:
+        with called(callee) as port, Callers(caller, port, 2) as callers:
             wait_for(
                 lambda: scaled.cas() >= 2 and caller.generation.number >= 8, seconds=40, what="rotations"
             )

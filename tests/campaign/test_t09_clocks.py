@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import pytest
 from rotating import ORDERS, Scaled
 from support import wait_for
 
@@ -36,7 +35,6 @@ def joined(scaled: Scaled, clock: Clock, number: int) -> Identity:
     return Identity.join(path, now_unix_nano=clock)
 
 
-@pytest.mark.slow
 def test_a_jump_of_the_wall_clock_is_planned_for_within_seconds(tmp_path: Path) -> None:
     jumps_s = (3600.0, -3600.0, 30 * 86_400.0, -30 * 86_400.0, 31.0, -31.0)
     scaled = Scaled(tmp_path, Lives())
@@ -62,7 +60,6 @@ def test_a_jump_of_the_wall_clock_is_planned_for_within_seconds(tmp_path: Path) 
     assert spent < 0.05 * len(identities)
 
 
-@pytest.mark.slow
 def test_a_clock_that_is_off_by_less_than_half_a_minute_changes_nothing(tmp_path: Path) -> None:
     scaled = Scaled(tmp_path, Lives())
     with scaled.running():
