@@ -16,20 +16,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from bindtrace.collector.storing import held_database
 from bindtrace.propagation.errors import Refusal
 from bindtrace.queries.analyse import rebuild as rebuild_hops
+from bindtrace.queries.options import file_option
 from bindtrace.queries.render import say
 from bindtrace.queries.source import DEFAULT_DB
 
 
 @click.command()
-@click.option(
-    "--db",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=DEFAULT_DB,
-    envvar="BINDTRACE_DB",
-    show_default=True,
-    show_envvar=True,
-    help="The database file of a stopped collector.",
-)
+@file_option(DEFAULT_DB)
 def rebuild(db: Path) -> None:
     """Compute every hop anew from the stored spans. Changes nothing where the stored hops are right.
 

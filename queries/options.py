@@ -75,6 +75,33 @@ def data_options(function: Callable[..., T]) -> Callable[..., T]:
     return with_data
 
 
+def format_option(formats: tuple[str, ...]) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    """`-f`, passed on as `form`; `formats[0]` is the default."""
+    return click.option(
+        "-f",
+        "--format",
+        "form",
+        type=click.Choice(formats),
+        default=formats[0],
+        envvar="BINDTRACE_FORMAT",
+        show_default=True,
+        help="How the answer is written.",
+    )
+
+
+def file_option(default: Path) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    """`--db` of what only a stopped collector's file can be asked for, passed on as `db`."""
+    return click.option(
+        "--db",
+        type=click.Path(path_type=Path, dir_okay=False),
+        default=default,
+        envvar="BINDTRACE_DB",
+        show_default=True,
+        show_envvar=True,
+        help="The database file of a stopped collector.",
+    )
+
+
 def common(
     formats: tuple[str, ...] = TABLE_FORMATS, *, limit: int = 0
 ) -> Callable[[Callable[..., T]], Callable[..., T]]:
@@ -103,16 +130,7 @@ def common(
         @click.option(
             "--env", envvar="BINDTRACE_ENV", metavar="NAME", help="Only this environment, as `production`."
         )
-        @click.option(
-            "-f",
-            "--format",
-            "form",
-            type=click.Choice(formats),
-            default=formats[0],
-            envvar="BINDTRACE_FORMAT",
-            show_default=True,
-            help="How the answer is written.",
-        )
+        @format_option(formats)
         @click.option(
             "--limit",
             type=click.IntRange(min=0),

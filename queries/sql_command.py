@@ -14,7 +14,7 @@ import click
 
 from bindtrace.propagation.errors import Refusal
 from bindtrace.queries import render
-from bindtrace.queries.options import TABLE_FORMATS
+from bindtrace.queries.options import TABLE_FORMATS, file_option, format_option
 from bindtrace.queries.source import DEFAULT_DB, Row, ready_file
 
 if TYPE_CHECKING:
@@ -25,25 +25,8 @@ _SAFE_INTEGER: Final = 2**53
 
 @click.command(context_settings={"ignore_unknown_options": True})  # SQL may begin with `-- a comment`
 @click.argument("query")
-@click.option(
-    "--db",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=DEFAULT_DB,
-    envvar="BINDTRACE_DB",
-    show_default=True,
-    show_envvar=True,
-    help="The database file of a stopped collector.",
-)
-@click.option(
-    "-f",
-    "--format",
-    "form",
-    type=click.Choice(TABLE_FORMATS),
-    default=TABLE_FORMATS[0],
-    envvar="BINDTRACE_FORMAT",
-    show_default=True,
-    help="How the answer is written.",
-)
+@file_option(DEFAULT_DB)
+@format_option(TABLE_FORMATS)
 @click.option(
     "--limit",
     type=click.IntRange(min=0),
