@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +14,7 @@ from bindtrace.propagation.errors import Refusal
 from bindtrace.propagation.identity.spiffe import Service, parse_service
 from bindtrace.propagation.platforms import read_manifests
 from bindtrace.propagation.proxies import envoy as envoys
-from bindtrace.propagation.proxies import templates
+from bindtrace.propagation.proxies import envoy_check, templates
 from bindtrace.propagation.proxies.authz_command import DEFAULT_ADDRESS
 from bindtrace.propagation.proxies.block_yaml import dumped
 from bindtrace.propagation.proxies.files import CredentialFiles
@@ -47,7 +48,7 @@ def _shared(command: F) -> F:
 
 @click.group()
 def proxy() -> None:
-    """Writes what a real proxy in front of a service is configured with."""
+    """Writes what a real proxy in front of a service is configured with, and checks what there is."""
 
 
 @proxy.command()
@@ -161,3 +162,24 @@ def nginx(folder: Path, inbound: str, app: str, authz: str, leaf_life_s: int) ->
 def caddy(folder: Path, inbound: str, app: str, authz: str) -> None:
     """A Caddyfile before a service, on stdout: mutual TLS, and `forward_auth` at `authz serve`."""
     click.echo(templates.caddy(folder, address(inbound), address(app), address(authz)), nl=False)
+
+
+@proxy.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("-f", "--format", "form", type=click.Choice(["table", "json"]), default="table")
+def check(file: Path, form: str) -> None:
+    """Says which evidence an Envoy configuration does not give. Exit status 1 where any is missing."""
+    found = envoy_check.missing(str(file), file.read_text("utf-8", "replace"))
+    if any(problem.fatal for problem in found):
+        raise Refusal(f"{found[0].place}: {found[0].message}", fix=found[0].fix)
+    if form == "json":
+        rows = [
+            {"code": p.code, "file": p.file, "line": p.line, "message": p.message, "fix": p.fix}
+            for p in found
+        ]
+        click.echo(json.dumps(rows, indent=1))
+    for problem in found if form == "table" else ():
+        click.echo(f"{problem.place}: {problem.message}\n    fix: {problem.fix}")
+    if found:
+        raise click.exceptions.Exit(1)
+    click.echo(f"{file}: nothing is missing", err=True)
