@@ -240,5 +240,5 @@ def _peer_of_extension(tls: Any) -> bytes | None:
         return None
     try:
         return x509.load_pem_x509_certificate(str(next(iter(chain))).encode()).public_bytes(Encoding.DER)
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         return b""

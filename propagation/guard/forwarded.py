@@ -70,7 +70,7 @@ def _element(pairs: list[tuple[str, str]]) -> Forwarded | Absent:
         try:
             certificate = x509.load_pem_x509_certificate(unquote_to_bytes(cert))
             return Forwarded(certificate.public_bytes(Encoding.DER))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, x509.InvalidVersion):
             return Absent("malformed")
     if not _HASH.fullmatch(members.get("hash", "")) or not members.get("uri"):
         return Absent("malformed")

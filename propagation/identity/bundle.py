@@ -110,7 +110,7 @@ def _authority(entry: dict[str, Any]) -> x509.Certificate | None:
         certificate = x509.load_der_x509_certificate(base64.b64decode(chain[0], validate=True))
         public = certificate.public_key()
         public_of(public)  # type: ignore[arg-type]  # another kind of key has no curve
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, x509.InvalidVersion):
         return None
     return certificate
 

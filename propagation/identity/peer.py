@@ -61,7 +61,7 @@ def read_leaf(content: bytes) -> Leaf | Absent:
     try:
         certificate = x509.load_der_x509_certificate(content)
         times = certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp()
-    except (ValueError, TypeError, OverflowError):
+    except (ValueError, TypeError, OverflowError, x509.InvalidVersion):
         return Absent("certificate")
     return Leaf(certificate, hashlib.sha256(content).digest(), *times, _profile(certificate))
 

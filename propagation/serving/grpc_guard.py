@@ -135,7 +135,7 @@ def _peer(context: Any) -> bytes | None:
         return None
     try:
         return certificates.der(x509.load_pem_x509_certificate(found[0]))
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         return b""
 
 

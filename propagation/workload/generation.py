@@ -85,7 +85,7 @@ def read(
         return fault
     try:
         certificate = x509.load_pem_x509_certificate(text.encode("utf-8", "replace"))
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         return fault
     leaf = read_leaf(certificates.der(certificate))
     if not isinstance(leaf, Leaf) or isinstance(leaf.profile, Absent):
