@@ -3,6 +3,7 @@
 -- category: identity
 -- status: preview, since 0.1
 -- reads: hops
+-- concerns: verdict = 'denied'
 -- message: within five minutes {bad} calls to {callee} showed bad credentials ({reasons}).
 -- why: one bad credential is a mistake; many are somebody who tries what {callee} accepts, or a deploy that broke its callers.
 -- fix: look whether one caller with a valid identity elsewhere sends them (a broken deploy); if not, close the way that they come by.

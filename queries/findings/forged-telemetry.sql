@@ -3,6 +3,7 @@
 -- category: identity
 -- status: preview, since 0.1
 -- reads: hops
+-- concerns: list_contains(marks, 'never-issued')
 -- message: {callee} says that {caller} showed a valid credential of {identity}, and the authority's log has never issued it.
 -- why: of the receiver and the log one is wrong, and only the log cannot be written by a service.
 -- fix: treat what {callee} reports as untrusted since {since}, and find out who writes its spans; look whether the whole issuance log was given.

@@ -3,6 +3,7 @@
 -- category: identity
 -- status: preview, since 0.1
 -- reads: hops
+-- concerns: reason = 'credential_missing' and caller is not null
 -- message: {caller} called {callee}, which has a guard, without a credential, and {outcome}.
 -- why: while callers come without credentials the guard cannot be switched to enforce, and cannot tell them from anybody else.
 -- fix: give {caller} an identity and the caller's side of the guard (bindtrace run, or its transport).

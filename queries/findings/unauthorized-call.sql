@@ -3,6 +3,7 @@
 -- category: authorization
 -- status: preview, since 0.1
 -- reads: hops
+-- concerns: verdict = 'denied' and verified_caller is not null
 -- message: {caller} called {callee} without a grant ({reason}), and {outcome}.
 -- why: the caller is who it says, and may not; a guard that only observes lets it through all the same.
 -- fix: declare a binding from {caller} to {callee} for this route and environment, or remove the call.
