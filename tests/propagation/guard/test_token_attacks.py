@@ -137,7 +137,9 @@ def test_no_key_is_taken_from_a_header_and_nobody_is_asked(member: str, trap: tu
     "kid",
     ["", "../../../dev/null", "/etc/passwd", "' or 1=1 --", "\0", KID + "\0", KID[:-1], KID + "A", KID.lower(),
      KID.upper(), "😀", "A" * 2000, "http://127.0.0.1:9/", "%00", "|cat /etc/passwd"],
-    ids=lambda kid: repr(kid[:20]),
+    # the key is new in each process, and so are the texts that are made of its name
+    ids=["empty", "path", "file", "sql", "nul", "nul behind", "cut", "longer", "lower", "upper", "emoji", "long", "url",
+         "percent", "pipe"],
 )  # fmt: skip
 def test_a_kid_finds_a_key_by_its_exact_name_or_none(kid: str) -> None:
     assert reason(assembled(header(kid=kid), claims())) == "key_unknown"
