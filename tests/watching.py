@@ -43,8 +43,19 @@ def _hook(event: str, arguments: tuple[object, ...]) -> None:
     elif event == "socket.connect" and isinstance(arguments[1], tuple):
         _asked(str(arguments[1][0]))
     elif event == "socket.getaddrinfo" and arguments[0]:
-        host = arguments[0]
-        _asked(host.decode("ascii", "replace") if isinstance(host, bytes) else str(host))
+        host = (
+            arguments[0].decode("ascii", "replace") if isinstance(arguments[0], bytes) else str(arguments[0])
+        )
+        if not _is_address(host):  # an address is only read, and nobody is asked for it
+            _asked(host)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _asked(host: str) -> None:

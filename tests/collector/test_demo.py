@@ -24,6 +24,8 @@ from bindtrace.collector.demo.traffic import Call, missing
 from bindtrace.queries.query import Query
 from bindtrace.queries.source import open_source
 
+pytestmark = pytest.mark.slow
+
 BINDTRACE = (sys.executable, "-c", "from bindtrace.propagation.command import main; main()")
 
 

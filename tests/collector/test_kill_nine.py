@@ -12,6 +12,8 @@ from receiving import Load
 from serving import Collector, collecting, stored
 from support import wait_for
 
+pytestmark = pytest.mark.slow
+
 
 def kill_supervisor(collector: Collector) -> None:
     collector.process.kill()

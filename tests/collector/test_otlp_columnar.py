@@ -97,6 +97,7 @@ _CONCEPT_VALUES = st.one_of(
 _CONCEPT_SPANS = st.lists(st.dictionaries(_CONCEPT_KEYS, _CONCEPT_VALUES, max_size=8), min_size=1, max_size=6)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
 @given(messages=st.lists(REQUESTS, max_size=4))
 def test_any_requests_give_the_rows_of_the_loop(messages: list[ExportTraceServiceRequest]) -> None:

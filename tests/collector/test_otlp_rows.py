@@ -48,6 +48,7 @@ def read_back(con: duckdb.DuckDBPyConnection) -> Counter[tuple[bytes, ...]]:
     return total
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=100, suppress_health_check=list(HealthCheck))
 @given(message=REQUESTS)
 def test_any_request_reads_back_byte_for_byte(

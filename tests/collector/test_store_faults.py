@@ -16,6 +16,8 @@ from support import wait_for
 
 from bindtrace.collector.store.faults import recorded
 
+pytestmark = pytest.mark.slow
+
 
 def get(collector: Collector, path: str) -> tuple[int, Any]:
     connection = http.client.HTTPConnection(collector.endpoints["api"], timeout=10)

@@ -131,6 +131,7 @@ def test_the_supervisors_end_ends_storage(storage: Storage, journal: JournalWrit
     assert status == 0
 
 
+@pytest.mark.slow
 def test_a_kill_between_loads_loses_and_doubles_nothing(db: Path, journal: JournalWriter) -> None:
     first = Storage(db)
     first.ready()

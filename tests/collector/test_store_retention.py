@@ -97,6 +97,7 @@ def test_nothing_goes_without_a_limit(con: duckdb.DuckDBPyConnection) -> None:
     assert retention(con, Limits(), []).once(threading.Event()) == 0
 
 
+@pytest.mark.slow
 def test_the_file_stops_growing_and_its_space_is_used_again(
     con: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:

@@ -114,6 +114,7 @@ def test_a_file_that_is_no_database_is_one_line_and_nothing_runs(tmp_path: Path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt"]
 
 
+@pytest.mark.slow
 def test_what_a_hanging_storage_did_not_store_is_said_and_stored_by_the_next_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

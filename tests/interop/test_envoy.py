@@ -15,6 +15,8 @@ from support import wait_for
 
 from bindtrace.queries.database import open_database
 
+pytestmark = pytest.mark.slow
+
 CALLS = 5
 SERVER, CLIENT = 2, 3
 SPANS = {("edge", SERVER), ("edge", CLIENT), ("orders", SERVER), ("orders", CLIENT)}

@@ -18,6 +18,8 @@ from serving import collecting
 from bindtrace.collector.otlp.readback import read_requests
 from bindtrace.queries.database import open_database
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 TRACES = 40
 ATTRIBUTES = {

@@ -7,6 +7,7 @@ import uuid
 from typing import Any
 
 import duckdb
+import pytest
 from drawing import CLIENT, CONSUMER, INTERNAL, PRODUCER, SERVER, draw, span, trace_id
 from shop_policy import settings, vercel
 
@@ -332,6 +333,7 @@ def test_a_span_that_is_its_own_parent_is_a_root(con: Con) -> None:
     assert hops(con) == [(None, "web")]
 
 
+@pytest.mark.slow
 def test_incremental_runs_and_a_rebuild_give_the_same_hops(con: Con) -> None:
     """Random traces cut into random loads."""
     seed = random.randrange(2**32)

@@ -265,6 +265,7 @@ def test_a_proof_that_two_calls_show_joins_none(con: Con) -> None:
     assert {row[0] for row in told(con, "pairing")} == {"none"}
 
 
+@pytest.mark.slow
 def test_a_trace_deeper_than_the_walk_is_cut_and_no_span_is_lost(con: Con) -> None:
     draw(con, *(span(f"s{place % 2}", SERVER, place, place - 1 or None) for place in range(1, 1100)))
 
@@ -276,6 +277,7 @@ def test_a_trace_deeper_than_the_walk_is_cut_and_no_span_is_lost(con: Con) -> No
     assert seen == (1099,)
 
 
+@pytest.mark.slow
 def test_a_circle_longer_than_the_walk_ends_and_no_span_is_lost(con: Con) -> None:
     draw(con, *(span(f"s{place % 2}", SERVER, place, place % 1100 + 1) for place in range(1, 1101)))
 
