@@ -6,7 +6,8 @@ insert into issued_credentials
 select
     told.credential_sha256,
     any_value(told.subject),
-    min(told.issued_unix_nano)
+    min(told.issued_unix_nano),
+    min(told.load_id)
 from (
     select
         coalesce(
@@ -15,7 +16,8 @@ from (
             left(json_extract_string(s.attributes, '$."bindtrace.issued.cert_sha256"'), 32)
         ) as credential_sha256,
         json_extract_string(s.attributes, '$."bindtrace.issued.subject"') as subject,
-        s.start_time_unix_nano as issued_unix_nano
+        s.start_time_unix_nano as issued_unix_nano,
+        s.load_id
     from spans as s
     join instrumentation_scopes as i using (instrumentation_scope_id)
     where s.load_id > $after and s.load_id <= $upto

@@ -1,4 +1,4 @@
--- The traces to analyse again: those with spans of newer loads, and those that share a chain with them.
+-- The traces to analyse again: those with spans of newer loads, and those of which these say more.
 -- parameters: after, upto (load ids)
 -- why: a late span re-opens its trace, and one half of a broken call re-opens the trace of the other half. Traces are
 --      numbered here and spans in `nodes`: every later step joins on one integer (ids: 20 times the cost of a step).
@@ -9,9 +9,25 @@ with recursive fresh as (
     where load_id > $after and load_id <= $upto
     group by trace_id
 ),
+vouched as (
+    -- the receiver's span may come before the authority's: what was received since the issue has shown it, if anything
+    select s.trace_id
+    from issued_credentials as i
+    join spans as s
+        on i.credential_sha256 = coalesce(s.credential_sha256, lower(left(s.peer_cert_sha256, 32)))
+    where
+        i.load_id > $after
+        and i.load_id <= $upto
+        and s.load_id <= $after
+        and s.received_unix_nano >= (
+            select min(issued_unix_nano) from issued_credentials where load_id > $after and load_id <= $upto
+        )
+),
 wanted as (
     -- a chain is a trace id or a request id: what is redone brings all that shares one with it, and so on
     select trace_id from fresh
+    union
+    select trace_id from vouched
     union
     select l.other
     from wanted as w

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from dataclasses import replace
 from typing import Any
@@ -47,7 +48,7 @@ def judged(
 
 def issue(con: Con, *credentials: str, at: int = NOON - 1) -> None:
     rows = [[credential, BILLING, at] for credential in credentials]
-    con.executemany("insert into issued_credentials values (?, ?, ?)", rows)
+    con.executemany("insert into issued_credentials values (?, ?, ?, 0)", rows)
 
 
 def test_a_sender_alone_claims(shop: Con) -> None:
@@ -76,6 +77,29 @@ def test_a_receipt_and_the_issuance_log_prove(shop: Con) -> None:
     issue(shop, RECEIPT["credential_sha256"])
 
     assert judged(shop, VERIFIED | RECEIPT, proof_sha256=RECEIPT["proof_sha256"])["grade"] == "proven"
+
+
+def test_a_call_is_judged_again_when_only_later_is_told_that_its_credential_was_issued(shop: Con) -> None:
+    """Its own spans and the authority's come by different senders, in either order."""
+    before = judged(shop, {**VERIFIED, **RECEIPT}, **RECEIPT)
+    issued = {
+        "bindtrace.issued.jti_sha256": RECEIPT["credential_sha256"],
+        "bindtrace.issued.subject": BILLING,
+    }
+    shop.execute(
+        "insert into instrumentation_scopes by name "
+        "select ? as instrumentation_scope_id, ? as name, 0 as dropped_attributes_count",
+        [uuid.UUID(int=0), "bindtrace.authority"],
+    )
+    draw(
+        shop,
+        span("authority", SERVER, 9, trace=7, at_ms=-1, name="issue token", attributes=json.dumps(issued)),
+    )
+
+    analyse(shop)
+
+    assert before["grade"] == "verified"
+    assert shop.execute("select grade from hops where callee = 'ledger'").fetchall() == [("proven",)]
 
 
 def test_a_certificate_and_the_issuance_log_prove(shop: Con) -> None:
