@@ -36,7 +36,10 @@ ORPHANS_S: Final = 600.0
 MEMORY_WAIT_S: Final = 60.0
 LONGEST_REST_S: Final = 5.0
 REST: Final = 1.0
-"""How long analysis rests after a run, in lengths of that run: the next is larger. Its priority does the rest."""
+REST_BEHIND: Final = 8.0
+LONGEST_BEHIND_S: Final = 20.0
+"""How long analysis rests after a run, in lengths of that run: the next is larger. While storing is behind it rests
+longer, as what is not stored yet holds up senders, and what is not judged yet nobody."""
 log = logging.getLogger("bindtrace.store")
 
 
@@ -154,7 +157,14 @@ class Work:
                 rest_s = self._analyse_or_report()
                 if self.analysis_failure and self.progress.ended:
                     return
-            self._stopping.wait(min(rest_s * REST, LONGEST_REST_S))
+            self._rest(rest_s)
+
+    def _rest(self, took_s: float) -> None:
+        """After a run that took so long."""
+        self._stopping.wait(min(took_s * REST, LONGEST_REST_S))
+        limit_s = time.monotonic() + min(took_s * REST_BEHIND, LONGEST_BEHIND_S)
+        while self._loader.behind and time.monotonic() < limit_s and not self._stopping.wait(IDLE_S):
+            pass
 
     def _retain(self) -> None:
         assert self.retention is not None
