@@ -25,6 +25,7 @@ from bindtrace.propagation.witnesses import witness_of
 from bindtrace.queries import sql_files
 from bindtrace.queries.policy import policy_digest
 from bindtrace.queries.ruling import replace_temp, rule_requests
+from bindtrace.queries.unsigned import unsigned
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -85,18 +86,20 @@ def _due(con: Connection, spans_at_once: int) -> tuple[int, int, str] | None:
     (newest,) = con.execute("select coalesce(max(load_id), 0) from spans").fetchone() or (0,)
     if newest <= after:
         return None
-    (waiting,) = con.execute("select count(*) from spans where load_id > ?", [after]).fetchone() or (0,)
+    (waiting,) = con.execute(
+        "select count(*) from spans where load_id > $after", unsigned({"after": after})
+    ).fetchone() or (0,)
     if waiting <= spans_at_once:
         return after, newest, policy
     (upto,) = con.execute(
         """
-        select coalesce(max(load_id) filter (spans <= ?), min(load_id))
+        select coalesce(max(load_id) filter (spans <= $most), min(load_id))
         from (
             select load_id, sum(count(*)) over (order by load_id) as spans
-            from spans where load_id > ? group by load_id
+            from spans where load_id > $after group by load_id
         )
         """,
-        [spans_at_once, after],
+        unsigned({"most": spans_at_once, "after": after}),
     ).fetchone() or (newest,)
     return after, upto, policy
 
@@ -126,7 +129,20 @@ def _run_steps(con: Connection, after: int, upto: int) -> int:
 
 def _run(con: Connection, step: sql_files.SqlFile, values: dict[str, int]) -> None:
     wanted = [name.strip() for name in step.header.get("parameters", "").partition("(")[0].split(",")]
-    con.execute(step.text, {name: values[name] for name in wanted if name})
+    con.execute(step.text, unsigned({name: values[name] for name in wanted if name}))
+
+
+def _date_issues(con: Connection, values: dict[str, int]) -> None:
+    """When the first credential of which these loads tell was issued: no span before it has shown one."""
+    row = con.execute(
+        """
+        select coalesce(min(issued_unix_nano), $never)
+        from issued_credentials
+        where load_id > $after and load_id <= $upto
+        """,
+        {"never": 2**63 - 1, "after": values["after"], "upto": values["upto"]},
+    ).fetchone()
+    values["issued_since"] = int(row[0]) if row else 2**63 - 1
 
 
 def _bound_loads(con: Connection, values: dict[str, int]) -> None:
@@ -225,6 +241,7 @@ def _known(facts: Facts) -> Facts:
 
 
 _PYTHON_STEPS: Final[dict[str, Callable[[Connection, dict[str, int]], None]]] = {
+    "issued": _date_issues,
     "touched": _bound_loads,
     "nodes": _tell_copies_apart,
     "walk": _walk_on,

@@ -11,6 +11,7 @@ import duckdb
 from bindtrace.propagation.vocabulary import EXTERNAL
 from bindtrace.queries import rules, sql_files
 from bindtrace.queries.query import Query
+from bindtrace.queries.unsigned import unsigned
 
 Row = dict[str, Any]
 
@@ -50,7 +51,7 @@ def _sql_report(file: sql_files.SqlFile) -> Report:
         text, bound = _narrowed(file.text, filters, query.limit)
         if filters:
             _check_columns(con, file, {name: values[name] for name in own}, filters)
-        cursor = con.execute(text, {name: values[name] for name in own} | bound)
+        cursor = con.execute(text, unsigned({name: values[name] for name in own}) | bound)
         return rows_of(cursor)
 
     return Report(file.name, file.title, run)

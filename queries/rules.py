@@ -22,6 +22,7 @@ from bindtrace.propagation.clock import now_unix_nano
 from bindtrace.propagation.vocabulary import EXTERNAL, SEVERITIES
 from bindtrace.queries import sql_files
 from bindtrace.queries.query import Query
+from bindtrace.queries.unsigned import unsigned
 
 RULE_KEYS: Final = ("rule", "severity", "status", "category", "why", "fix", "may_be_wrong_when")
 FINDING_KEYS: Final = (
@@ -193,7 +194,7 @@ def _raised(con: duckdb.DuckDBPyConnection, rule: Rule, query: Query) -> list[di
     }
     # The wrapper's own `from rule` is a name that this rule's text is put behind; both paste into DuckDB alone.
     text = wrapper.text.replace("from rule_rows", f"from (\n{rule.text}\n) as rule_rows")
-    cursor = con.execute(text, values)
+    cursor = con.execute(text, unsigned(values))
     names = [column[0] for column in cursor.description or ()]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 

@@ -10,6 +10,7 @@ import duckdb
 
 from bindtrace.queries import sql_files
 from bindtrace.queries.catalog import Row, rows_of
+from bindtrace.queries.unsigned import unsigned
 
 WITHIN: Final = (
     "load_id >= $first_load and (load_id <= $last_load or load_id > $analysed)"
@@ -35,4 +36,6 @@ def of_traces(con: duckdb.DuckDBPyConnection, name: str, traces: Wanted) -> list
 
 def asked(con: duckdb.DuckDBPyConnection, text: str, traces: Wanted) -> list[Row]:
     """The rows of a statement that takes of `Wanted` what it names."""
-    return rows_of(con.execute(text, {key: value for key, value in traces.items() if f"${key}" in text}))
+    return rows_of(
+        con.execute(text, unsigned({key: value for key, value in traces.items() if f"${key}" in text}))
+    )

@@ -16,6 +16,7 @@ from bindtrace.collector.otlp.readback import otlp_json, read_requests
 from bindtrace.propagation.vocabulary import UNKNOWN_SERVICE
 from bindtrace.queries.stored_traces import WITHIN, wanted
 from bindtrace.queries.tempo.judgements import judgements
+from bindtrace.queries.unsigned import unsigned
 
 
 def trace_bytes(con: duckdb.DuckDBPyConnection, trace_id: UUID) -> bytes:
@@ -24,7 +25,7 @@ def trace_bytes(con: duckdb.DuckDBPyConnection, trace_id: UUID) -> bytes:
     judged = judgements(con, within).get(trace_id, {})
     answer = TracesData()
     seen: set[bytes] = set()
-    for request in read_requests(con, WITHIN, within):
+    for request in read_requests(con, WITHIN, unsigned(within)):
         for envelope in request.resource_spans:
             _complete(envelope, seen, judged)
         answer.resource_spans.extend(request.resource_spans)

@@ -1,5 +1,5 @@
 -- The traces to analyse again: those with spans of newer loads, and those of which these say more.
--- parameters: after, upto (load ids)
+-- parameters: after, upto, issued_since (load ids; Unix nanoseconds of the first credential that is news)
 -- why: a late span re-opens its trace, and one half of a broken call re-opens the trace of the other half. Traces are
 --      numbered here and spans in `nodes`: every later step joins on one integer (ids: 20 times the cost of a step).
 create or replace temp table touched as
@@ -19,9 +19,7 @@ vouched as (
         i.load_id > $after
         and i.load_id <= $upto
         and s.load_id <= $after
-        and s.received_unix_nano >= (
-            select min(issued_unix_nano) from issued_credentials where load_id > $after and load_id <= $upto
-        )
+        and s.received_unix_nano >= $issued_since::ubigint
 ),
 wanted as (
     -- a chain is a trace id or a request id: what is redone brings all that shares one with it, and so on
@@ -47,5 +45,6 @@ select
     greatest(coalesce(fresh.last_load_id, 0), coalesce(t.last_load_id, 0)) as last_load_id
 from wanted
 left join fresh using (trace_id)
-left join traces as t using (trace_id)
+-- the few wanted ones first: a left join would put all of history into its hash table
+left join (select t.* from traces as t semi join wanted using (trace_id)) as t using (trace_id)
 where fresh.trace_id is not null or t.trace_id is not null

@@ -27,6 +27,7 @@ from bindtrace.queries.jaeger.finding import found, matching
 from bindtrace.queries.jaeger.summaries import summaries
 from bindtrace.queries.jaeger.traces import traces_json
 from bindtrace.queries.traceql.syntax import TraceQL
+from bindtrace.queries.unsigned import unsigned
 
 TraceJson = Callable[[duckdb.DuckDBPyConnection, UUID], dict[str, Any]]
 
@@ -44,7 +45,7 @@ def build_jaeger(asked: Asked, trace_json: TraceJson) -> Starlette:
 
     async def rows(name: str, **values: Any) -> list[dict[str, Any]]:
         text = sql_files.folder("jaeger")[name].text
-        return await asking.ask(lambda con: rows_of(con.execute(text, values)))
+        return await asking.ask(lambda con: rows_of(con.execute(text, unsigned(values))))
 
     async def get_services(request: Request) -> Response:
         names = [row["service"] for row in await rows("services")]

@@ -12,6 +12,7 @@ from bindtrace.queries.traceql.metrics import is_metrics
 from bindtrace.queries.traceql.parse import parse
 from bindtrace.queries.traceql.search import search_statement, shown_fields, spans_statement
 from bindtrace.queries.traceql.syntax import Field, TraceQL, TraceQLError
+from bindtrace.queries.unsigned import unsigned
 
 Json = dict[str, Any]
 ROOTLESS = "<root span not yet received>"
@@ -41,7 +42,7 @@ def run(con: duckdb.DuckDBPyConnection, text: str, values: Json) -> list[Json]:
     """Rows by column name; of the values those that the text names. Raises `TraceQLError` for a bad pattern."""
     named = {name: value for name, value in values.items() if f"${name}" in text}
     try:
-        cursor = con.execute(text, named)
+        cursor = con.execute(text, unsigned(named))
     except duckdb.InvalidInputException as error:
         # names and types are our own, so what is invalid here is the asker's pattern (RE2)
         raise TraceQLError(f"a pattern cannot be read: {str(error).splitlines()[0]}") from None
