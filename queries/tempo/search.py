@@ -6,6 +6,7 @@ from typing import Any
 
 import duckdb
 
+from bindtrace.queries.catalog import rows_of
 from bindtrace.queries.stored_traces import of_traces, wanted
 from bindtrace.queries.tempo.values import any_value
 from bindtrace.queries.traceql.metrics import is_metrics
@@ -46,8 +47,7 @@ def run(con: duckdb.DuckDBPyConnection, text: str, values: Json) -> list[Json]:
     except duckdb.InvalidInputException as error:
         # names and types are our own, so what is invalid here is the asker's pattern (RE2)
         raise TraceQLError(f"a pattern cannot be read: {str(error).splitlines()[0]}") from None
-    columns = [column[0] for column in cursor.description or ()]
-    return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+    return rows_of(cursor)
 
 
 def _spans(

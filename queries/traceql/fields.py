@@ -145,7 +145,7 @@ def _either(span: Expression, resource: Expression) -> Expression:
 
 
 def _text(of: Expression) -> str:
-    return f"json_extract_string({of.sql}, '$')" if of.kind == "json" else f"{of.sql}"
+    return f"json_extract_string({of.sql}, '$')" if of.kind == "json" else of.sql
 
 
 def _wild(key: str) -> str:
