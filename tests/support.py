@@ -26,14 +26,16 @@ def fixture(name: str) -> Path:
     return path
 
 
-def wait_for(condition: Callable[[], T], *, seconds: float = 10, what: str = "the condition") -> T:
-    """The first true value of `condition`, asked every 20 ms. Fails the test after `seconds`."""
+def wait_for(
+    condition: Callable[[], T], *, seconds: float = 10, what: str | Callable[[], str] = "the condition"
+) -> T:
+    """The first true value of `condition`, asked every 20 ms. Fails the test after `seconds`, saying `what` by then."""
     limit = time.monotonic() + seconds
     while True:
         if value := condition():
             return value
         if time.monotonic() > limit:
-            pytest.fail(f"waited {seconds} s for {what}")
+            pytest.fail(f"waited {seconds} s for {what if isinstance(what, str) else what()}")
         time.sleep(0.02)
 
 

@@ -203,3 +203,19 @@ def reported(endpoint: str, name: str, **asked: Any) -> list[dict[str, Any]]:
     rows = json.loads(connection.getresponse().read())
     connection.close()
     return list(rows)
+
+
+def hop_of(endpoint: str, trace_id: str, callee: str = "inventory", **settled: Any) -> dict[str, Any]:
+    """The one hop to the callee in this trace, once it says what it is to settle at.
+
+    Its witnesses (caller, callee, the authority's log) send in batches of their own: its first state is not its last.
+    """
+    seen: list[dict[str, Any]] = []
+
+    def found() -> list[dict[str, Any]]:
+        rows = reported(endpoint, "hops", since="1h", limit=100000)
+        seen[:] = [row for row in rows if row["trace_id"] == trace_id and row["callee"] == callee]
+        return [row for row in seen if settled.items() <= row.items()]
+
+    (hop,) = wait_for(found, seconds=25, what=lambda: f"{settled} in {trace_id}; last seen: {seen}")
+    return hop

@@ -8,13 +8,12 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from interop.peers import peer
-from interop.sidecars import Application, Shop, get, reported, traced
+from interop.sidecars import Application, Shop, get, hop_of, traced
 from serving import collecting
-from support import free_port, wait_for
+from support import free_port
 
 from bindtrace.propagation.identity import tls
 from bindtrace.propagation.workload.identity import Identity
@@ -46,16 +45,6 @@ class Running:
     inventory: int
     public: int
     api: str
-
-    def hop(self, trace_id: str, callee: str = "inventory") -> dict[str, Any]:
-        """The one hop to the callee in this trace."""
-
-        def found() -> list[dict[str, Any]]:
-            rows = reported(self.api, "hops", since="1h", limit=100000)
-            return [row for row in rows if row["trace_id"] == trace_id and row["callee"] == callee]
-
-        (hop,) = wait_for(found, seconds=20, what=f"the hop of {trace_id}")
-        return hop
 
     def directly(self, identity: Identity | None, path: str, **headers: str) -> int:
         """Inventory's own listener, called with the certificate of anybody."""
@@ -104,14 +93,10 @@ def test_a_call_through_two_envoys_is_one_proven_hop_that_both_certificates_carr
 
     assert get(running.orders, "/stock/7", **headers) == 200
 
-    hop = running.hop(trace_id)
-    assert (hop["caller"], hop["verdict"], hop["outcome"], hop["reason"]) == (
-        "orders",
-        "allowed",
-        "passed",
-        "ok",
-    )
-    assert (hop["protection"], hop["grade"], hop["pairing"]) == ("mtls", "proven", "parent")
+    hop = hop_of(
+        running.api, trace_id, caller="orders", verdict="allowed", outcome="passed", reason="ok", protection="mtls",
+        grade="proven", pairing="parent",
+    )  # fmt: skip
     assert len(hop["evidence"]) >= 2
 
 
@@ -120,8 +105,7 @@ def test_a_method_that_is_not_granted_is_refused_by_envoy_alone(running: Running
 
     assert get(running.orders, "/stock/7", "POST", **headers) == 403
 
-    hop = running.hop(trace_id)
-    assert (hop["verdict"], hop["outcome"], hop["reason"]) == ("denied", "refused", "route_not_allowed")
+    hop_of(running.api, trace_id, verdict="denied", outcome="refused", reason="route_not_allowed")
 
 
 CALLS = {
@@ -142,10 +126,9 @@ def test_each_certificate_is_judged_by_the_grant_of_its_service(running: Running
         for call, (_, headers) in traces.items()
     }
 
-    hops = {call: running.hop(trace_id) for call, (trace_id, _) in traces.items()}
-    found = {call: (statuses[call], hop["reason"], hop["verdict"]) for call, hop in hops.items()}
-    assert found == CALLS
-    assert [hop["caller"] for hop in hops.values()] == [caller for caller, _, _ in CALLS]
+    assert statuses == {call: status for call, (status, _, _) in CALLS.items()}
+    for call, (_, reason, verdict) in CALLS.items():
+        hop_of(running.api, traces[call][0], caller=call[0], reason=reason, verdict=verdict)
 
 
 def test_without_a_certificate_there_is_no_handshake(running: Running) -> None:
@@ -177,8 +160,8 @@ def test_nothing_of_ours_comes_in_from_the_outside_and_the_trace_starts_anew(run
     seen = running.app.seen[-1]
     assert not {name.lower() for name in ours} & seen.keys()
     assert outside not in seen["traceparent"]
-    hop = running.hop(seen["traceparent"].split("-")[1])
-    assert (hop["caller"], hop["road"], hop["reason"]) == (None, "public", "undeclared")
+    trace_id = seen["traceparent"].split("-")[1]
+    hop_of(running.api, trace_id, caller=None, road="public", reason="undeclared")
 
 
 @pytest.mark.parametrize("words", [("--proof", "mtls"), ("--proof", "wpt"), ("--otlp", "-")])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from interop.peers import peer
-from interop.sidecars import BINDTRACE, Shop, listening, process, reported
+from interop.sidecars import BINDTRACE, Shop, hop_of, listening, process
 from serving import collecting
 from support import free_port, wait_for
 
@@ -97,18 +97,4 @@ def test_a_call_by_the_variable_is_a_proven_hop_and_follows_the_callee_where_it_
 
     assert before == "old"
     wait_for(lambda: asked(orders) == "new", seconds=20, what="orders to find the new deployment")
-    hop = wait_for(
-        lambda: [
-            row
-            for row in reported(shop.api, "hops", since="1h")
-            if row["trace_id"] == "ab" * 16 and row["callee"] == "inventory"
-        ],
-        seconds=20,
-        what="the hop",
-    )[0]
-    assert (hop["caller"], hop["grade"], hop["verdict"], hop["protection"]) == (
-        "orders",
-        "proven",
-        "allowed",
-        "mtls",
-    )
+    hop_of(shop.api, "ab" * 16, caller="orders", grade="proven", verdict="allowed", protection="mtls")
