@@ -30,6 +30,7 @@ HOUR_NANO: Final = 3600 * 10**9
 OTHER: Final = "(other)"
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 BOUNDS_MS: Final = (5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000)
+Rows = Sequence[dict[str, Any]]
 _CALL: Final = ("caller", "callee", "environment", "road", "verdict")
 
 
@@ -56,23 +57,25 @@ def metrics_route(metrics: Callable[[], bytes]) -> Route:
     return Route("/metrics", get_metrics)
 
 
-def exposition(con: duckdb.DuckDBPyConnection | None, facts: Facts, difference: int = 0) -> bytes:
-    """The page. Without a connection only what storage knows of itself. Raises `duckdb.Error`."""
+def exposition(
+    con: duckdb.DuckDBPyConnection | None, facts: Facts, found: Rows = (), difference: int = 0
+) -> bytes:
+    """The page; `found` are the open findings. Without a connection only what storage knows of itself.
+
+    Raises `duckdb.Error`.
+    """
     families = [*_storage(facts, difference)]
     if con is not None:
-        families += [
-            _receivers(con), *_calls(con), _open(run_report(con, "findings", Query())), _credentials(con),
-        ]  # fmt: skip
+        families += [_receivers(con), *_calls(con), _open(found), _credentials(con)]
     registry = CollectorRegistry()
     registry.register(_Fixed(families))
     return bytes(generate_latest(registry))
 
 
 def gauges(
-    con: duckdb.DuckDBPyConnection, facts: Facts, difference: int
+    con: duckdb.DuckDBPyConnection, facts: Facts, found: Rows, difference: int
 ) -> list[tuple[str, dict[str, str], float]]:
     """What of the page is true now and not counted: name, labels, value. Raises `duckdb.Error`."""
-    found = [row for row in run_report(con, "findings", Query()) if row["silenced_until"] is None]
     families = [*_storage(facts, difference), _open(found), _credentials(con)]
     page = [
         (sample.name, dict(sample.labels), float(sample.value))
@@ -175,14 +178,13 @@ def _one(row: dict[str, Any]) -> tuple[str, dict[str, str], float]:
     return "bindtrace_finding", words | own, float(row["count"])
 
 
-def _open(findings: Sequence[dict[str, Any]]) -> Metric:
+def _open(found: Rows) -> Metric:
     family = GaugeMetricFamily(
         "bindtrace_findings", "Findings that are open.", labels=["rule", "severity", "environment"]
     )
     tally: Tally[tuple[str, str, str]] = Tally()
-    for row in findings:
-        if row["silenced_until"] is None:
-            tally[row["rule"], row["severity"], row["callee_env"] or row["caller_env"] or ""] += 1
+    for row in found:
+        tally[row["rule"], row["severity"], row["callee_env"] or row["caller_env"] or ""] += 1
     for labels, (value,) in _bounded([(key, (count,)) for key, count in tally.most_common()], MOST_SERIES):
         family.add_metric(labels, value)
     return family

@@ -34,6 +34,7 @@ from bindtrace.collector.store.faults import (
 from bindtrace.collector.store.lives import Life
 from bindtrace.collector.store.loader import Loader
 from bindtrace.collector.store.metrics import Facts, exposition, gauges
+from bindtrace.collector.store.open_findings import OpenFindings
 from bindtrace.collector.store.opening import journal_of, open_sound, set_aside
 from bindtrace.collector.store.retention import Limits, Retention, checkpoint_bytes
 from bindtrace.collector.store.work import Work
@@ -80,6 +81,7 @@ class Storage:
         self._cursors = threading.Lock()
         self._failing = threading.Lock()
         self._spans = 0
+        self._open = OpenFindings(lambda: self.run("findings", Query()))
         open_sound(db, self._use)
 
     def _use(self, con: duckdb.DuckDBPyConnection) -> None:
@@ -131,13 +133,15 @@ class Storage:
         if self.failure:
             return exposition(None, facts)
         with self.asked() as own:
-            return exposition(own, facts, self.balance.difference(own, facts.counts, self._retired))
+            difference = self.balance.difference(own, facts.counts, self._retired)
+            return exposition(own, facts, self._open.rows(), difference)
 
     def gauges(self) -> list[tuple[str, dict[str, str], float]]:
         """What of `/metrics` is true now and not counted. Raises `Refusal` while storage is away."""
         facts = self._facts()
         with self.asked() as own:
-            return gauges(own, facts, self.balance.difference(own, facts.counts, self._retired))
+            difference = self.balance.difference(own, facts.counts, self._retired)
+            return gauges(own, facts, self._open.rows(), difference)
 
     def _facts(self) -> Facts:
         return Facts(

@@ -13,6 +13,7 @@ import duckdb
 from bindtrace.queries import sql_files
 from bindtrace.queries.prometheus.metrics import Metric, Part
 from bindtrace.queries.rules import RULES, flagged
+from bindtrace.queries.unsigned import unsigned
 
 Labels = tuple[tuple[str, str], ...]
 Vector = dict[Labels, list[float | None]]
@@ -24,7 +25,7 @@ Gauges = Callable[[], Iterable[tuple[str, dict[str, str], float]]]
 # a rule reads `hops` as the window that it is asked about; other files name the table itself
 _WINDOW: Final = """hops as (
         select * from bindtrace.main.hops
-        where start_time_unix_nano <= $last and start_time_unix_nano > $from
+        where start_time_unix_nano <= $last and start_time_unix_nano >= $from
     )"""
 STALE_NANO: Final = 5 * 60 * 10**9
 """A gauge is of now: it is shown at the moments of the last five minutes, as Prometheus looks back."""
@@ -92,9 +93,9 @@ def _counted(
         "count": grid.count,
         "last": last,
         "range": range_nano or 0,
-        "from": -1 if range_nano is None else grid.first - range_nano,
+        "from": 0 if range_nano is None else max(0, grid.first - range_nano + 1),
     }
-    conditions = ["moment <= $last"] + (["moment > $from"] if range_nano is not None else [])
+    conditions = ["moment <= $last"] + (["moment >= $from"] if range_nano is not None else [])
     conditions += [metric.only] if metric.only else []
     conditions += _matched(selector, values)
     names = ", ".join(metric.labels)
@@ -113,7 +114,7 @@ def _counted(
     group by all
     """
     used = {name: value for name, value in values.items() if f"${name}" in text}
-    return _along(con.execute(text, used).fetchall(), metric, bounds, grid, range_nano is not None)
+    return _along(con.execute(text, unsigned(used)).fetchall(), metric, bounds, grid, range_nano is not None)
 
 
 def _place(moment: str, grid: Grid, range_nano: int | None, later: str = "0") -> str:
