@@ -16,9 +16,11 @@ from markdown_it import MarkdownIt
 from bindtrace.collector.log_lines import OneLine
 from bindtrace.propagation.command import bindtrace
 from bindtrace.queries import render
+from bindtrace.queries.explain import explain
 from bindtrace.queries.markdown import code, plain, table
 from bindtrace.queries.render import csv_text, json_text, jsonl_text
 from bindtrace.queries.sarif import sarif_text
+from bindtrace.queries.tree import chain_tree, chains_tree
 
 CONTROL = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufffe\uffff\U000e0000-\U000e007f]"
@@ -29,6 +31,12 @@ ROW = {
     "first_seen": "1", "last_seen": "2", "example": None, "source": None, "silenced_until": None,
     "message": "m", "fix": "f",
 }  # fmt: skip
+
+CALL = {
+    "kind": "call", "road": "public", "protection": "tls", "grade": "claimed", "start_time_unix_nano": "1000000",
+    "duration_ms": 1.0, "attempts": 1, "error": False, "children": [],
+}  # fmt: skip
+CHAIN = {"scope": None, "environment": None, "traces": 1, "calls": 1, "errors": 0}
 
 
 def about(text: str) -> dict[str, object]:
@@ -44,6 +52,20 @@ def test_a_table_of_a_payload_drives_no_terminal(payload: str, capsys: pytest.Ca
 
     assert not CONTROL.search(shown.out + shown.err)
     assert len(shown.out.splitlines()) == 2
+
+
+@pytest.mark.parametrize("payload", TERMINAL, ids=range(len(TERMINAL)))
+def test_what_is_explained_or_drawn_of_a_payload_drives_no_terminal(
+    payload: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = payload[:2000]
+    call = {**CALL, **dict.fromkeys(("caller", "callee", "binding", "verdict", "reason", "pairing"), text)}
+    render.show(explain([about(text)], text), prose=True)
+    render.show(chain_tree([{**call, "children": [call]}]))
+    render.show(chains_tree([{**CHAIN, "signature": [text, text]}]))
+    shown = capsys.readouterr()
+
+    assert not CONTROL.search(shown.out + shown.err)
 
 
 @pytest.mark.parametrize("payload", TERMINAL, ids=range(len(TERMINAL)))
