@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -20,13 +20,10 @@ from bindtrace.propagation.manifest import (
     Grant,
     Host,
     Manifest,
-    Problem,
-    revision_of,
 )
 from bindtrace.propagation.platforms import cloudflare_rules
 from bindtrace.propagation.platforms.cloudflare_rules import Edge
-from bindtrace.propagation.platforms.located import Document
-from bindtrace.propagation.platforms.parsing import parse, said_twice
+from bindtrace.propagation.platforms.reading import Reading, read_document
 
 NAME: Final = "cloudflare"
 NAMES: Final = ("wrangler.toml", "wrangler.json", "wrangler.jsonc")
@@ -43,24 +40,7 @@ def claims(path: Path, text: str) -> bool:
 
 def read(path: Path, text: str) -> Manifest:
     """All that the file says, its problems included. Never raises for content."""
-    file, revision = str(path), revision_of(text.encode())
-    document = parse(file, text, "toml" if path.suffix == ".toml" else "jsonc")
-    if isinstance(document, Problem):
-        return Manifest(file, NAME, "", revision, problems=(document,))
-    reading = _Reading(file, document)
-    reading.all()
-    return Manifest(
-        file,
-        NAME,
-        reading.scope,
-        revision,
-        services=tuple(reading.services),
-        grants=tuple(reading.grants),
-        exposures=tuple(reading.exposures),
-        hosts=tuple(reading.hosts),
-        aliases=tuple(reading.aliases),
-        problems=(*said_twice(file, document), *reading.problems),
-    )
+    return read_document(path, text, NAME, "toml" if path.suffix == ".toml" else "jsonc", _Reading)
 
 
 class _Worker(NamedTuple):
@@ -79,19 +59,7 @@ class _Worker(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Reading:
-    """One pass over one file. What is wrong becomes a problem and is left out."""
-
-    file: str
-    document: Document
-    scope: str = ""
-    services: list[DeclaredService] = field(default_factory=list)
-    grants: list[Grant] = field(default_factory=list)
-    exposures: list[Exposure] = field(default_factory=list)
-    hosts: list[Host] = field(default_factory=list)
-    aliases: list[Alias] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
-
+class _Reading(Reading):
     def all(self) -> None:
         root = self.document.root
         if not isinstance(root, dict):
@@ -105,9 +73,6 @@ class _Reading:
         self.scope = root["account_id"] if isinstance(root.get("account_id"), str) else ""
         for worker in self.workers(str(name), root):
             self.worker(worker)
-
-    def problem(self, line: int, code: str, message: str, fix: str, *, fatal: bool = True) -> None:
-        self.problems.append(Problem(self.file, line, code, f"{message}.", fix, fatal))
 
     def workers(self, name: str, root: dict[str, Any]) -> Iterator[_Worker]:
         yield _Worker(name, None, root, root, True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
 from pathlib import Path
@@ -23,15 +23,12 @@ from bindtrace.propagation.manifest import (
     Manifest,
     Match,
     Probe,
-    Problem,
     RangeKind,
     Role,
-    revision_of,
 )
 from bindtrace.propagation.platforms import generic_rules, paths
 from bindtrace.propagation.platforms.generic_rules import FILE
-from bindtrace.propagation.platforms.located import Document
-from bindtrace.propagation.platforms.parsing import parse
+from bindtrace.propagation.platforms.reading import Reading, read_document
 
 NAME: Final = "bindtrace"
 NAMES: Final = ("bindtrace.toml",)
@@ -49,45 +46,15 @@ def claims(path: Path, text: str) -> bool:
 
 def read(path: Path, text: str) -> Manifest:
     """All that the file says, its problems included. Never raises for content."""
-    file, revision = str(path), revision_of(text.encode())
-    document = parse(file, text, "toml")
-    if isinstance(document, Problem):
-        return Manifest(file, NAME, "", revision, problems=(document,))
-    reading = _Reading(file, document)
-    reading.all()
-    return Manifest(
-        file,
-        NAME,
-        reading.scope,
-        revision,
-        services=tuple(reading.services),
-        grants=tuple(reading.grants),
-        hosts=tuple(reading.hosts),
-        matches=tuple(reading.matches),
-        accepted=tuple(reading.accepted),
-        ranges=tuple(reading.ranges),
-        probes=tuple(reading.probes),
-        problems=tuple(reading.problems),
-        max_hops=reading.max_hops,
-    )
+    return read_document(path, text, NAME, "toml", _Reading)
 
 
 @dataclass(slots=True)
-class _Reading:
-    """One pass over one file. What is wrong becomes a problem and is left out."""
-
-    file: str
-    document: Document
-    scope: str = ""
+class _Reading(Reading):
     max_hops: int | None = None
-    services: list[DeclaredService] = field(default_factory=list)
-    grants: list[Grant] = field(default_factory=list)
-    hosts: list[Host] = field(default_factory=list)
-    matches: list[Match] = field(default_factory=list)
-    accepted: list[Accepted] = field(default_factory=list)
-    ranges: list[AddressRange] = field(default_factory=list)
-    probes: list[Probe] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
+
+    def extra(self) -> dict[str, Any]:
+        return {"max_hops": self.max_hops}
 
     def all(self) -> None:
         top = self.checked(FILE, FILE, self.document.root)
@@ -111,8 +78,9 @@ class _Reading:
             caller, callee = right.get("caller"), right.get("callee")
             self.accepted.append(Accepted(right["rule"], caller, callee, right["reason"], until, *at))
 
-    def problem(self, line: int, code: str, message: str, fix: str) -> None:
-        self.problems.append(Problem(self.file, line, code, f"{message}.", f"{fix}.", fatal=True))
+    def wrong(self, line: int, code: str, message: str, fix: str) -> None:
+        """A fatal problem; `fix` without its full stop."""
+        self.problem(line, code, message, f"{fix}.")
 
     def checked(self, kind: str, owner: str, table: Mapping[str, Any]) -> dict[str, Any]:
         """The keys of `table` that are known and right; a problem for each other one."""
@@ -120,7 +88,7 @@ class _Reading:
         for key, code, message, fix in generic_rules.faults_of(kind, owner, table):
             wrong.add(key)
             line = self.document.line_of(table) if key is None else self.document.line_at(table, key)
-            self.problem(line, code, message, fix)
+            self.wrong(line, code, message, fix)
         return {key: value for key, value in table.items() if key not in wrong}
 
     def tables(
@@ -132,7 +100,7 @@ class _Reading:
                 yield name, table, self.checked(kind, f"{kind}.{name}", table)
             else:
                 line = self.document.line_at(top[kind], name)
-                self.problem(line, "WRONG_TYPE", f"`{kind}.{name}` must be a table", f"write [{kind}.{name}]")
+                self.wrong(line, "WRONG_TYPE", f"`{kind}.{name}` must be a table", f"write [{kind}.{name}]")
 
     def entries(self, kind: str, top: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         """Those that have all that they need: table as written, and what of it is right."""
@@ -187,7 +155,7 @@ class _Reading:
         line = self.document.line_of(table)
         if not right.get("addresses") and not right.get("paths"):
             fix = "add `addresses`, or the `paths` that it asks for: anybody can send a user agent"
-            self.problem(line, "WEAK_PROBE", f'the probe "{right["name"]}" could be anybody\'s call', fix)
+            self.wrong(line, "WEAK_PROBE", f'the probe "{right["name"]}" could be anybody\'s call', fix)
             return
         cidrs = tuple(cidr for cidr, _ in self.cidrs(table, right, "addresses"))
         asked = tuple(map(paths.from_stars, right.get("paths", ())))
@@ -202,7 +170,7 @@ class _Reading:
                 self.hosts.append(Host(host, service, road, NAME, self.scope, None, self.file, line))
             else:
                 fix = "write host, host:port or *.name, without scheme and path"
-                self.problem(line, "BAD_HOST", f'"{written}" is not a host name', fix)
+                self.wrong(line, "BAD_HOST", f'"{written}" is not a host name', fix)
 
     def add_ranges(
         self, table: dict[str, Any], right: dict[str, Any], key: str, kind: RangeKind, service: str | None
@@ -218,7 +186,7 @@ class _Reading:
                 yield cidr, line
             else:
                 fix = 'write an address or a network, as "10.0.0.0/8"'
-                self.problem(line, "BAD_ADDRESS", f'"{written}" is not an address', fix)
+                self.wrong(line, "BAD_ADDRESS", f'"{written}" is not an address', fix)
 
     def match(self, owner: str, name: str, right: dict[str, Any], role: Role) -> None:
         table = right.get("match", {})
@@ -228,7 +196,7 @@ class _Reading:
             else:
                 line = self.document.line_at(table, attribute)
                 fix = 'write match = { "service.name" = "…" }; a dotted name needs quotes'
-                self.problem(line, "WRONG_TYPE", f"`{attribute}` of {owner}.match is {value!r}", fix)
+                self.wrong(line, "WRONG_TYPE", f"`{attribute}` of {owner}.match is {value!r}", fix)
 
 
 def until_unix_nano(until: date) -> int:

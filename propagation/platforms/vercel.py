@@ -21,11 +21,9 @@ from bindtrace.propagation.manifest import (
     Grant,
     Manifest,
     Problem,
-    revision_of,
 )
 from bindtrace.propagation.platforms import paths, vercel_rules
-from bindtrace.propagation.platforms.located import Document
-from bindtrace.propagation.platforms.parsing import parse, said_twice
+from bindtrace.propagation.platforms.reading import Reading, read_document
 from bindtrace.propagation.platforms.vercel_rules import SCHEMA, Model
 
 NAME: Final = "vercel"
@@ -51,43 +49,22 @@ def claims(path: Path, text: str) -> bool:
 
 def read(path: Path, text: str) -> Manifest:
     """All that the file says, its problems included. Never raises for content."""
-    file, revision = str(path), revision_of(text.encode())
-    document = parse(file, text, "toml" if path.suffix == ".toml" else "json")
-    if isinstance(document, Problem):
-        return Manifest(file, NAME, "", revision, problems=(document,))
-    reading = _Reading(file, document)
-    reading.all()
-    return Manifest(
-        file,
-        NAME,
-        reading.scope,
-        revision,
-        services=tuple(reading.services),
-        grants=tuple(reading.grants),
-        exposures=tuple(reading.exposures),
-        problems=(*said_twice(file, document), *reading.problems),
-        # No manifest of Vercel's says which deployment it is of; a kept one is told by its name.
-        deployment=found[0] if (found := _DEPLOYMENT.search(path.name)) else None,
-    )
+    return read_document(path, text, NAME, "toml" if path.suffix == ".toml" else "json", _Reading)
 
 
 @dataclass(slots=True)
-class _Reading:
-    """One pass over one file. Lists only grow; what is wrong becomes a problem and is left out."""
-
-    file: str
-    document: Document
-    scope: str = ""
-    services: list[DeclaredService] = field(default_factory=list)
-    grants: list[Grant] = field(default_factory=list)
-    exposures: list[Exposure] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
+class _Reading(Reading):
     names: set[str] = field(default_factory=set)
+
+    def extra(self) -> dict[str, Any]:
+        # No manifest of Vercel's says which deployment it is of; a kept one is told by its name.
+        found = _DEPLOYMENT.search(Path(self.file).name)
+        return {"deployment": found[0] if found else None}
 
     def all(self) -> None:
         root = self.document.root
         if not isinstance(root, dict):
-            self.problem(root, SCHEMA, "the file must hold one JSON object", "put everything into { … }.")
+            self.wrong(root, SCHEMA, "the file must hold one JSON object", "put everything into { … }.")
             return
         if isinstance(project := root.get("projectId"), str):
             # What `vercel link` writes: the project that the files beside it are of.
@@ -112,7 +89,7 @@ class _Reading:
         known = (vercel_rules.DEPLOYED,) if deployed else vercel_rules.MODELS
         models = [model for model in known if root.get(model.key) is not None]
         for code, message, fix, fatal in () if deployed else vercel_rules.conflicts(root):
-            self.problem(root, code, message, fix, fatal=fatal)
+            self.wrong(root, code, message, fix, fatal=fatal)
         for model in models:
             self.model(model, root[model.key])
         self.names = {service.service for service in self.services}
@@ -135,9 +112,9 @@ class _Reading:
                 message, fix = f"`relatedProjects` names {project!r}", 'name the project\'s id: "prj_…".'
                 self.problems.append(Problem(self.file, line, SCHEMA, f"{message}.", fix, fatal=True))
 
-    def problem(self, at: object, code: str, message: str, fix: str, *, fatal: bool = True) -> None:
-        line = self.document.line_of(at)
-        self.problems.append(Problem(self.file, line, code, f"{message}.", fix, fatal))
+    def wrong(self, at: object, code: str, message: str, fix: str, *, fatal: bool = True) -> None:
+        """A problem at the line of an object."""
+        self.problem(self.document.line_of(at), code, message, fix, fatal=fatal)
 
     def items(self, mapping: object) -> Iterator[tuple[str, dict[str, Any]]]:
         entries = mapping.items() if isinstance(mapping, dict) else ()
@@ -150,15 +127,15 @@ class _Reading:
     def model(self, model: Model, mapping: object) -> None:
         if not isinstance(mapping, dict):
             fix = 'write it as { "name": { "root": "…" } }.'
-            self.problem(mapping, SCHEMA, f"`{model.key}` must be an object", fix)
+            self.wrong(mapping, SCHEMA, f"`{model.key}` must be an object", fix)
             return
         if len(mapping) > vercel_rules.MAX_SERVICES:
             message = f"{len(mapping)} services are declared, a deployment has at most 100"
-            self.problem(mapping, "TOO_MANY_SERVICES", message, "split the project.")
+            self.wrong(mapping, "TOO_MANY_SERVICES", message, "split the project.")
         for name, config in mapping.items():
             at = config if isinstance(config, (dict, list)) else mapping
             for code, message, fix, fatal in vercel_rules.faults_of_service(model, name, config):
-                self.problem(at, code, message, fix, fatal=fatal)
+                self.wrong(at, code, message, fix, fatal=fatal)
             if isinstance(config, dict):
                 self.declare(name, config)
                 prefix = vercel_rules.mounted_at(config) if model.mounts else None
@@ -169,13 +146,11 @@ class _Reading:
         for caller, config in services:
             listed = config.get("bindings", [])
             if not isinstance(listed, list):
-                self.problem(
-                    config, SCHEMA, f'`bindings` of service "{caller}" must be an array', "use [ … ]."
-                )
+                self.wrong(config, SCHEMA, f'`bindings` of service "{caller}" must be an array', "use [ … ].")
                 continue
             if len(listed) > vercel_rules.MAX_BINDINGS:
                 message = f'service "{caller}" has {len(listed)} bindings, at most 100 are allowed'
-                self.problem(listed, SCHEMA, message, "remove those it does not use.")
+                self.wrong(listed, SCHEMA, message, "remove those it does not use.")
             for binding in listed:
                 self.binding(model, caller, binding, listed)
 
@@ -183,7 +158,7 @@ class _Reading:
         at = binding if isinstance(binding, (dict, list)) else listed
         faults = list(vercel_rules.faults_of_binding(model, caller, binding, self.names))
         for code, message, fix, fatal in faults:
-            self.problem(at, code, message, fix, fatal=fatal)
+            self.wrong(at, code, message, fix, fatal=fatal)
         if isinstance(binding, dict) and not any(fatal for *_, fatal in faults):
             line = self.document.line_of(binding)
             callee, variable = binding["service"], binding["env"]
@@ -199,12 +174,12 @@ class _Reading:
             service = destination.get("service")
             if not isinstance(source, str) or not isinstance(service, str):
                 fix = f'write {{ "{key}": "/path", "destination": {{ "service": "name" }} }}.'
-                self.problem(entry, SCHEMA, f"a `{key}` or a destination's `service` is missing", fix)
+                self.wrong(entry, SCHEMA, f"a `{key}` or a destination's `service` is missing", fix)
             elif service not in self.names:
                 near = difflib.get_close_matches(service, self.names, n=1)
                 fix = f'use "{near[0]}", or declare it.' if near else "declare it under `services`."
                 message = f'the destination of "{source}" is the undeclared service "{service}"'
-                self.problem(entry, "UNKNOWN_SERVICE_DESTINATION", message, fix)
+                self.wrong(entry, "UNKNOWN_SERVICE_DESTINATION", message, fix)
             else:
                 self.expose(service, source, translate, entry)
 
@@ -214,13 +189,13 @@ class _Reading:
         try:
             pattern = translate(source)
         except ValueError as wrong:
-            self.problem(at, SCHEMA, f'the path "{source}" is {wrong}', "repair the path.")
+            self.wrong(at, SCHEMA, f'the path "{source}" is {wrong}', "repair the path.")
             return
         if pattern.widened:
             message = (
                 f'the path "{source}" looks ahead or behind; it is read without that, so it matches more'
             )
             fix = "say the same by the order of the rewrites, if findings on these paths matter."
-            self.problem(at, "PATH_WIDENED", message, fix, fatal=False)
+            self.wrong(at, "PATH_WIDENED", message, fix, fatal=False)
         line = self.document.line_of(at)
         self.exposures.append(Exposure(NAME, "", service, source, pattern.regex, self.file, line))
