@@ -52,7 +52,7 @@ types: $(READY)
 check: lint types test slow
 
 campaign: $(READY)
-	@$(BIN)/python -m pytest -q tests/campaign $(ARGS)
+	@$(BIN)/python -m pytest -q -o timeout=3600 tests/campaign $(ARGS)
 
 mutation: $(READY)
 	@$(BIN)/python tests/mutation $(ARGS)

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
-import pytest
 from campaigning import quantity
 from killing import RETRYABLE, Hammer, judge
 from serving import Collector, collecting, stored
@@ -55,7 +54,6 @@ def asked_s(collector: Collector) -> float:
     return time.monotonic() - began
 
 
-@pytest.mark.timeout(3600)
 def test_overload_is_slowed_down_and_survived(tmp_path: Path) -> None:
     db = tmp_path / "t.duckdb"
     took: list[float] = []

@@ -6,7 +6,6 @@ import random
 import time
 from pathlib import Path
 
-import pytest
 from campaigning import SEED, quantity
 from killing import everything, judge, supervisor
 from receiving import Load
@@ -24,7 +23,6 @@ def storage(collector: Collector) -> None:
     collector.children()["store"][0].kill()
 
 
-@pytest.mark.timeout(3600)
 def test_kills_lose_and_double_nothing(tmp_path: Path) -> None:
     rnd = random.Random(SEED)
     db = tmp_path / "t.duckdb"

@@ -38,7 +38,6 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return shim(tmp_path_factory.mktemp("shim"))
 
 
-@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("times", [1, 0], ids=["once", "for ever"])
 @pytest.mark.parametrize("fault", FAULTS)

@@ -23,7 +23,6 @@ from damaging import (
 STARTS_S = 10.0
 
 
-@pytest.mark.timeout(3600)
 @pytest.mark.parametrize(
     ("damage", "rounds"),
     [

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import pytest
 from campaigning import SEED, quantity
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from otlp_requests import one_span
@@ -58,7 +57,6 @@ def asked(db: Path) -> dict[str, list[dict[str, Any]]]:
         con.close()
 
 
-@pytest.mark.timeout(3600)
 def test_what_is_sent_again_changes_nothing(tmp_path: Path) -> None:
     rnd = random.Random(SEED)
     batches = [batch(number) for number in range(quantity(3000, 60))]
@@ -91,7 +89,6 @@ def test_what_is_sent_again_changes_nothing(tmp_path: Path) -> None:
     assert asked(thrice) == asked(once)
 
 
-@pytest.mark.timeout(3600)
 def test_other_contents_of_one_span_are_conflicts_and_change_no_call(tmp_path: Path) -> None:
     batches = [batch(number) for number in range(quantity(3000, 60))]
     once, twice = tmp_path / "once.duckdb", tmp_path / "twice.duckdb"

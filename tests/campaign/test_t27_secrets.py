@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
-import pytest
 from campaigning import SEED, quantity
 from google.protobuf import json_format
 from leaking import forms, leaks, planted
@@ -87,7 +86,6 @@ def kept(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 
-@pytest.mark.timeout(3600)
 def test_no_credential_is_kept_logged_or_told(tmp_path: Path) -> None:
     for seed in range(SEED, SEED + quantity(full=5, small=1)):
         folder = tmp_path / str(seed)

@@ -39,7 +39,6 @@ def parent_dies(collector: Collector) -> int | None:
     return None
 
 
-@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("end", [terminate, interrupt, twice, parent_dies])
 def test_an_end_under_load_is_an_orderly_one(tmp_path: Path, end: Callable[[Collector], int | None]) -> None:
     rnd = random.Random(SEED)

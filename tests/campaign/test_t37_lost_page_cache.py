@@ -68,7 +68,6 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return shim(tmp_path_factory.mktemp("shim"))
 
 
-@pytest.mark.timeout(3600)
 def test_what_was_acknowledged_was_synced(
     tmp_path: Path, library: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
