@@ -51,6 +51,10 @@ EDGE_HEADERS: Final = (
 )
 EDGE_HEADER_PREFIXES: Final = ("ssl-client-", "x-ssl-client-", "x-bindtrace-")
 """What public listeners take off a request, by canonical name (enforcement.md 3.13)."""
+TRACE_HEADERS: Final = ("traceparent", "tracestate")
+BAGGAGE_HEADER: Final = "baggage"
+EDGE_TRACEPARENT_HEADER: Final = "x-bindtrace-traceparent"
+"""Where a proxy keeps, inside itself, the trace that a public request came with."""
 ASKED_METHOD_HEADER: Final = "x-bindtrace-method"
 ASKED_URI_HEADER: Final = "x-bindtrace-uri"
 """What a proxy is asked for, where it cannot ask by the same method and path (nginx, Caddy)."""
@@ -99,6 +103,8 @@ CREDENTIAL_REMAINING_S: Final = "bindtrace.credential.remaining_s"
 CREDENTIAL_EXPOSED: Final = "bindtrace.credential.exposed_on_public_path"
 EDGE_STRIPPED: Final = "bindtrace.edge.stripped"
 EDGE_STRIPPED_SHA256: Final = "bindtrace.edge.stripped_sha256"
+EDGE_TRACEPARENT: Final = "bindtrace.edge.traceparent"
+"""The trace that came to an edge whose tracer can set no span link (Envoy's); the analysis reads it as one."""
 TRACE_EXTERNAL: Final = "bindtrace.trace.external"
 """On the link from a restarted trace to the one that came from outside."""
 RESERVED_BAGGAGE: Final = "bindtrace."
@@ -209,6 +215,7 @@ SPAN_CONCEPTS: Final[tuple[Concept, ...]] = (
     Concept("authz_reason", "text", (AUTHZ_REASON,)),
     Concept("credential_sha256", "text", (CREDENTIAL_SHA256,)),
     Concept("proof_sha256", "text", (PROOF_SHA256,)),
+    Concept("edge_traceparent", "text", (EDGE_TRACEPARENT,)),
 )
 
 SERVER_PORT_KEYS: Final = {"server.address": "server.port", "net.peer.name": "net.peer.port"}

@@ -76,6 +76,11 @@ def by_grant(callers: Iterable[Caller], own: Service, mode: Mode) -> list[Block]
     return filters
 
 
+def any_spelling(name: str) -> str:
+    """Of a header's name: servers read `_` and `.` as `-`."""
+    return name.replace("-", "[-_.]")
+
+
 def header_present(name: str) -> Block:
     return {"header": {"name": name, "present_match": True}}
 

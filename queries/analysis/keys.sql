@@ -9,7 +9,7 @@ select node, visit from unanswered where not edge;
 create or replace temp table keys as
 select
     n.node, s.claimed_chain, s.claimed_hop, request_key(s.request_id) as request_id, s.proof_sha256 as proof,
-    case when s.kind in (2, 5) then s.links end as links
+    case when s.kind in (2, 5) then links_with_edge(s.links, s.edge_traceparent) end as links
 from spans as s
 join nodes as n on n.arrival = s.rowid
 semi join (
@@ -22,4 +22,5 @@ where
     and s.load_id <= $last_load
     and (
         s.claimed_hop is not null or s.request_id is not null or s.proof_sha256 is not null or s.links is not null
+        or s.edge_traceparent is not null
     )

@@ -13,9 +13,14 @@ select distinct
     trace_id,
     load_id
 from (
-    select trace_id, load_id, unnest(json_extract(links, '$[*]')) as link, null as key
+    select
+        trace_id, load_id, unnest(json_extract(links_with_edge(links, edge_traceparent), '$[*]')) as link, null as key
     from spans
-    where load_id > $after and load_id <= $upto and links is not null and kind in (2, 5)
+    where
+        load_id > $after
+        and load_id <= $upto
+        and (links is not null or edge_traceparent is not null)
+        and kind in (2, 5)
     union all
     select trace_id, load_id, null, request_key(request_id)
     from spans

@@ -38,5 +38,14 @@ create or replace macro spans_of(answered, caller_span_id, anchor_span_id) as
     case when answered and caller_span_id is not null then [caller_span_id, anchor_span_id] else [anchor_span_id] end;
 -- A cf-ray header is the id of the request and the place that took it; Cloudflare's own telemetry has the id alone.
 create or replace macro request_key(id) as regexp_replace(id, '^([0-9a-f]{16})-[A-Z]{3}$', '\1');
+-- The trace that came to an edge which began another, as the span link that its tracer could not set (Envoy).
+create or replace macro links_with_edge(links, traceparent) as
+    coalesce(
+        links,
+        case
+            when regexp_full_match(traceparent, '[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?')
+            then json_array({'trace_id': traceparent[4:35], 'span_id': traceparent[37:52]})
+        end
+    );
 -- RFC 6901: in a path with quotes, a key that holds a quote is an error.
 create or replace macro json_pointer(key) as '/' || replace(replace(key, '~', '~0'), '/', '~1');

@@ -56,5 +56,6 @@ create table if not exists spans (
     authz_decision varchar,
     authz_reason varchar,
     credential_sha256 varchar,
-    proof_sha256 varchar
+    proof_sha256 varchar,
+    edge_traceparent varchar
 );

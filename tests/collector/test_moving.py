@@ -154,7 +154,7 @@ def older(shop: Path) -> None:
     """As a version before left it: columns and tables that came later are not there."""
     con = open_database(shop)
     con.execute("update meta set value = '1' where key = 'schema_version'")
-    for column in ("proof_sha256", "verified_caller"):
+    for column in ("edge_traceparent", "proof_sha256", "verified_caller"):
         con.execute(f"alter table spans drop column {column}")
     for table in tables(con):
         if table not in (*CARRIED, "meta", "hops", "traces", "analysis"):

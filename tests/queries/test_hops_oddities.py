@@ -201,6 +201,32 @@ def test_a_trace_that_an_edge_restarted_is_still_one_chain(shop: Con) -> None:
     )
 
 
+def test_the_trace_that_a_restarting_proxy_notes_on_its_span_is_read_as_a_link(shop: Con) -> None:
+    came = f"00-{trace_id(1)}-{2:016x}-01"
+    draw(
+        shop,
+        span("inventory", SERVER, 3, trace=2, component="proxy", authz_reason="not_applicable_public",
+             edge_traceparent=came),
+    )  # fmt: skip
+    analyse(shop)
+    draw(shop, span("orders", SERVER, 1), span("orders", CLIENT, 2, 1, server_host="shop.example"))
+
+    assert ("orders", "inventory", "public", "confirmed", "link") in told(
+        shop, "caller", "callee", "road", "confidence", "pairing"
+    )
+
+
+@pytest.mark.parametrize("came", ["", "00-zz", f"00-{'0' * 32}-{'0' * 16}-01", "a,b", "00-" + "a" * 60])
+def test_what_a_client_sent_in_place_of_a_trace_joins_nothing(shop: Con, came: str) -> None:
+    draw(
+        shop,
+        span("orders", SERVER, 1), span("orders", CLIENT, 2, 1, server_host="shop.example"),
+        span("inventory", SERVER, 3, trace=2, authz_reason="not_applicable_public", edge_traceparent=came),
+    )  # fmt: skip
+
+    assert (None, "inventory", "none") in told(shop, "caller", "callee", "pairing")
+
+
 def test_a_request_id_that_just_one_call_on_either_side_carries_joins_them_as_inferred(con: Con) -> None:
     draw(con, span("web", SERVER, 1, request_id="r-1"), span("web", CLIENT, 2, 1, server_host="api.internal"))
     draw(con, span("api", SERVER, 3, trace=2, request_id="r-1"))
