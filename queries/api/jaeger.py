@@ -64,7 +64,7 @@ def build_jaeger(asked: Asked, trace_json: TraceJson) -> Starlette:
 
     async def get_traces(request: Request) -> Response:
         query, since, until = _legacy(request)
-        limit = count(request, "limit", DEFAULT_TRACES, MAX_TRACES)
+        limit = count(request.query_params, "limit", DEFAULT_TRACES, MAX_TRACES)
         return json_answer(
             _listed(await asking.ask(lambda con: traces_json(con, found(con, query, since, until, limit))))
         )
@@ -75,7 +75,7 @@ def build_jaeger(asked: Asked, trace_json: TraceJson) -> Starlette:
         return json_answer(_listed(stored)) if stored else _missing(404, "trace not found")
 
     async def get_dependencies(request: Request) -> Response:
-        until = moment(request, "endTs", now_unix_nano(), now_unix_nano())
+        until = moment(request.query_params, "endTs", now_unix_nano(), now_unix_nano())
         lookback = request.query_params.get("lookback", "")
         since = max(
             0, until - (int(lookback) * 10**6 if re.fullmatch(r"[0-9]{1,15}", lookback) else WEEK_NANO)
@@ -83,7 +83,7 @@ def build_jaeger(asked: Asked, trace_json: TraceJson) -> Starlette:
         return json_answer(_listed(await rows("dependencies", since=since, until=until)))
 
     async def get_paths(request: Request) -> Response:
-        since, until = window(request, last_s=7 * 86400)
+        since, until = window(request.query_params, last_s=7 * 86400)
         values = {
             "since": since,
             "until": until,
@@ -105,7 +105,7 @@ def build_jaeger(asked: Asked, trace_json: TraceJson) -> Starlette:
 
     async def get_summaries(request: Request) -> Response:
         query, since, until = _v3(request)
-        limit = count(request, "query.searchDepth", DEFAULT_TRACES, MAX_TRACES)
+        limit = count(request.query_params, "query.searchDepth", DEFAULT_TRACES, MAX_TRACES)
         listed = await asking.ask(lambda con: summaries(con, found(con, query, since, until, limit)))
         return json_answer({"summaries": listed})
 
@@ -138,7 +138,7 @@ def build_jaeger(asked: Asked, trace_json: TraceJson) -> Starlette:
 
 def _legacy(request: Request) -> tuple[TraceQL, int, int]:
     given = request.query_params
-    since, until = window(request, last_s=2 * 86400)
+    since, until = window(request.query_params, last_s=2 * 86400)
     query = matching(
         given.get("service"),
         given.get("operation"),
@@ -151,7 +151,9 @@ def _legacy(request: Request) -> tuple[TraceQL, int, int]:
 
 def _v3(request: Request) -> tuple[TraceQL, int, int]:
     given = request.query_params
-    since, until = window(request, last_s=2 * 86400, names=("query.startTimeMin", "query.startTimeMax"))
+    since, until = window(
+        request.query_params, last_s=2 * 86400, names=("query.startTimeMin", "query.startTimeMax")
+    )
     query = matching(
         given.get("query.serviceName"),
         given.get("query.operationName"),

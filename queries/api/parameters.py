@@ -1,4 +1,4 @@
-"""URL parameters that several APIs read alike. Every failure is a `ValueError` that names the parameter."""
+"""Parameters of a URL or form that several APIs read alike. Every failure is a `ValueError` that names one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import orjson
-from starlette.requests import Request
+from starlette.datastructures import ImmutableMultiDict
 from starlette.responses import PlainTextResponse, Response
 
 from bindtrace.propagation.clock import now_unix_nano
@@ -15,32 +15,34 @@ from bindtrace.queries.query import FOREVER
 from bindtrace.queries.window import parse_length, parse_moment
 
 NANO: Final = 10**9
+Given = ImmutableMultiDict[str, str]
+"""Of a name that is there twice, the last counts."""
 
 
 def window(
-    request: Request, last_s: int | None = None, names: tuple[str, str] = ("start", "end")
+    given: Given, last_s: int | None = None, names: tuple[str, str] = ("start", "end")
 ) -> tuple[int, int]:
     """The two parameters as Unix nanoseconds; without them everything, or the last `last_s`."""
     now = now_unix_nano()
-    until = moment(request, names[1], FOREVER if last_s is None else now, now)
-    since = moment(request, names[0], 0 if last_s is None else until - last_s * NANO, now)
+    until = moment(given, names[1], FOREVER if last_s is None else now, now)
+    since = moment(given, names[0], 0 if last_s is None else until - last_s * NANO, now)
     if since > until:
         raise ValueError(f"`{names[0]}` is after `{names[1]}`")
     return since, max(until, since + 1)
 
 
-def moment(request: Request, name: str, default: int, now: int) -> int:
+def moment(given: Given, name: str, default: int, now: int) -> int:
     """A moment as Unix nanoseconds; its unit is known by its size (window.py)."""
-    text = request.query_params.get(name)
+    text = given.get(name)
     try:
         return parse_moment(text, now) if text and text != "0" else default
     except ValueError as error:
         raise ValueError(f"`{name}`: {error}") from None
 
 
-def length(request: Request, name: str, default: int) -> int:
+def length(given: Given, name: str, default: int) -> int:
     """A length of time in nanoseconds: `30s`, or a number of seconds."""
-    text = request.query_params.get(name)
+    text = given.get(name)
     return seconds_or_length(name, text) if text else default
 
 
@@ -53,9 +55,9 @@ def seconds_or_length(name: str, text: str) -> int:
         raise ValueError(f"`{name}`: {error}") from None
 
 
-def count(request: Request, name: str, default: int, most: int) -> int:
+def count(given: Given, name: str, default: int, most: int) -> int:
     """A number, at most `most`; 0 means the default."""
-    text = request.query_params.get(name)
+    text = given.get(name)
     if not text:
         return default
     if not re.fullmatch(r"[0-9]{1,9}", text, re.ASCII):

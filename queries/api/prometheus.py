@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import duckdb
 from starlette.applications import Starlette
+from starlette.datastructures import ImmutableMultiDict
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -15,17 +16,16 @@ from starlette.routing import Route
 from bindtrace.propagation.clock import now_unix_nano
 from bindtrace.propagation.errors import Refusal
 from bindtrace.queries.api.asking import Asked, Asking, TookTooLongError
-from bindtrace.queries.api.parameters import NANO, json_answer, seconds_or_length
+from bindtrace.queries.api.parameters import NANO, Given, count, json_answer, moment, seconds_or_length
 from bindtrace.queries.prometheus.answers import instant, ranged
 from bindtrace.queries.prometheus.evaluate import Evaluation, UnsupportedError, parse, selector_of
 from bindtrace.queries.prometheus.metrics import METRICS, SERIES
 from bindtrace.queries.prometheus.series import Gauges, Grid, PromQLError, Vector, at_moments, over_range
-from bindtrace.queries.window import parse_moment
 
 MOST_POINTS: Final = 11_000  # as Prometheus
 MOST_BYTES: Final = 1024 * 1024
+MOST_SERIES: Final = 100_000
 HOUR_NANO: Final = 3600 * NANO
-Given = Mapping[str, list[str]]
 
 
 def build_prometheus(asked: Asked, gauges: Gauges) -> Starlette:
@@ -48,7 +48,7 @@ def build_prometheus(asked: Asked, gauges: Gauges) -> Starlette:
 
     async def series(request: Request) -> Response:
         given = await _given(request)
-        grid, selectors = _whole(given), given.get("match[]", [])
+        grid, selectors = _whole(given), given.getlist("match[]")
         found = await asking.ask(
             lambda con: [labels for text in selectors for labels in _series(con, text, grid, gauges)]
         )
@@ -64,7 +64,7 @@ def build_prometheus(asked: Asked, gauges: Gauges) -> Starlette:
         if label == "__name__":
             return _success(sorted(SERIES)[: _limit(given)])
         grid = _whole(given)
-        selectors = given.get("match[]", []) or [
+        selectors = given.getlist("match[]") or [
             name for name, (metric, part) in SERIES.items() if label in metric.labels and part != "bucket"
         ]
         found = await asking.ask(
@@ -129,14 +129,11 @@ def _series(con: duckdb.DuckDBPyConnection, text: str, grid: Grid, gauges: Gauge
 
 
 async def _given(request: Request) -> Given:
-    """Parameters of the URL and of a form, all values of each."""
-    pairs = [*request.query_params.multi_items()]
+    """Parameters of the URL and of a form."""
+    pairs = request.query_params.multi_items()
     if request.method == "POST":
         pairs += parse_qsl((await _body(request)).decode("utf-8", "replace"), max_num_fields=1000)
-    given: dict[str, list[str]] = {}
-    for name, value in pairs:
-        given.setdefault(name, []).append(value)
-    return given
+    return ImmutableMultiDict(pairs)
 
 
 async def _body(request: Request) -> bytes:
@@ -149,19 +146,15 @@ async def _body(request: Request) -> bytes:
 
 
 def _one(given: Given, name: str) -> str:
-    values = given.get(name, [])
+    values = given.getlist(name)
     if len(values) != 1:
         raise PromQLError(f"`{name}` is needed, once")
     return values[0]
 
 
 def _moment(given: Given, name: str, default: int, now: int) -> int:
-    if not given.get(name):
-        return default
-    try:
-        return parse_moment(_one(given, name), now)
-    except ValueError as error:
-        raise PromQLError(f"`{name}`: {error}") from None
+    """Unlike elsewhere, 0 is the beginning of 1970 and not nothing."""
+    return 0 if given.get(name) == "0" else moment(given, name, default, now)
 
 
 def _grid(given: Given) -> Grid:
@@ -183,9 +176,8 @@ def _whole(given: Given) -> Grid:
     return Grid(last, max(1, last - first), 1, now)
 
 
-def _limit(given: Given) -> int | None:
-    text = (given.get("limit") or ["0"])[0]
-    return int(text) or None if text.isascii() and text.isdigit() else None
+def _limit(given: Given) -> int:
+    return count(given, "limit", MOST_SERIES, MOST_SERIES)
 
 
 def _success(data: Any) -> Response:

@@ -46,15 +46,17 @@ def build_tempo(asked: Asked, trace_bytes: TraceBytes) -> Starlette:
     asking = Asking(asked)
 
     async def get_search(request: Request) -> Response:
-        since, until = window(request)
-        text, limit = request.query_params.get("q", "{}"), count(request, "limit", DEFAULT_LIMIT, MAX_LIMIT)
-        spans = count(request, "spss", DEFAULT_SPANS, MAX_SPANS)
+        given = request.query_params
+        since, until = window(given)
+        text, limit = given.get("q", "{}"), count(given, "limit", DEFAULT_LIMIT, MAX_LIMIT)
+        spans = count(given, "spss", DEFAULT_SPANS, MAX_SPANS)
         return json_answer(await asking.ask(lambda con: search(con, text, since, until, limit, spans)))
 
     async def get_tags(request: Request) -> Response:
-        since, until = window(request)
+        given = request.query_params
+        since, until = window(given)
         found = await asking.ask(lambda con: tags(con, since, until))
-        wanted = request.query_params.get("scope", "")
+        wanted = given.get("scope", "")
         scopes = {
             scope: names
             for scope, names in found.items()
@@ -67,9 +69,10 @@ def build_tempo(asked: Asked, trace_bytes: TraceBytes) -> Starlette:
         return json_answer({"tagNames": names, "metrics": {}})
 
     async def get_values(request: Request) -> Response:
-        since, until = window(request)
-        tag, text = request.path_params["tag"], request.query_params.get("q", "")
-        limit = count(request, "limit", MAX_LIMIT, MAX_LIMIT)
+        given = request.query_params
+        since, until = window(given)
+        tag, text = request.path_params["tag"], given.get("q", "")
+        limit = count(given, "limit", MAX_LIMIT, MAX_LIMIT)
         old = "/v2/" not in request.url.path
         # v1 names a tag without its scope
         named = f".{tag}" if old and "." in tag and not tag.startswith(("span.", "resource.", ".")) else tag
@@ -86,17 +89,19 @@ def build_tempo(asked: Asked, trace_bytes: TraceBytes) -> Starlette:
         return _protobuf(found) if found else text_answer("trace not found", 404)
 
     async def get_range(request: Request) -> Response:
-        since, until = window(request, last_s=3600)
-        step = length(request, "step", max(NANO, (until - since) // POINTS // NANO * NANO))
-        exemplars = count(request, "exemplars", 0, 1000)
-        text = request.query_params.get("q", "")
+        given = request.query_params
+        since, until = window(given, last_s=3600)
+        step = length(given, "step", max(NANO, (until - since) // POINTS // NANO * NANO))
+        exemplars = count(given, "exemplars", 0, 1000)
+        text = given.get("q", "")
         return json_answer(
             await asking.ask(lambda con: query_range(con, text, since, until, step, exemplars))
         )
 
     async def get_instant(request: Request) -> Response:
-        since, until = window(request, last_s=3600)
-        text = request.query_params.get("q", "")
+        given = request.query_params
+        since, until = window(given, last_s=3600)
+        text = given.get("q", "")
         return json_answer(await asking.ask(lambda con: query_instant(con, text, since, until)))
 
     async def get_echo(_: Request) -> Response:
