@@ -99,6 +99,17 @@ LAYOUTS: Final[Mapping[str, tuple[Column, ...]]] = {
         kinds.when("LAST SEEN", "last_seen", 3),
         Column("DECLARED AT", lambda row: cells.place(row.get("source") or {}), gives_way=5),
     ),
+    "demo-enforce": (
+        kinds.text("ATTACK", "attack"),
+        kinds.text("WHAT IT IS", "means", 2),
+        kinds.CALLER,
+        kinds.CALLEE,
+        Column("ENFORCE", lambda row: _ended(row["enforce"])),
+        Column("OBSERVE", lambda row: _ended(row["observe"])),
+        Column("REASON", lambda row: cells.plain(row["enforce"]["reason"])),
+        Column("CHAIN", lambda row: row["enforce"]["trace_id"], gives_way=1,
+               short=lambda row: row["enforce"]["trace_id"][:12]),
+    ),
     "policy-replay": (
         kinds.word("CHANGE", "change"),
         kinds.CALLER,
@@ -210,3 +221,8 @@ def columns_of(report: str, rows: Sequence[Row], keys: Sequence[str] = ()) -> tu
 
 def _is_number(value: Any) -> bool:
     return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def _ended(answer: Mapping[str, Any]) -> str:
+    """What became of one request: refused or passed, and the status that it was answered with."""
+    return f"{cells.plain(answer['outcome'])} {answer['status']}"

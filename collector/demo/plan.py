@@ -91,17 +91,26 @@ def environment_of(
     grants: Iterable[Grant],
     endpoints: Mapping[str, str],
     manifest: Path,
+    scheme: str = "http",
 ) -> dict[str, str]:
-    """What the platform puts into a service's environment: its bindings' URLs, and where telemetry goes."""
+    """What the platform puts into a service's environment: its bindings' URLs, and where telemetry goes.
+
+    `scheme` is that of the services; the public edge speaks plain HTTP.
+    """
     own = {variable: string.Template(value).substitute(hosts) for variable, value in part.variables}
     if part.name == "edge":
-        services = {name: f"http://{host}" for name, host in hosts.items()}
+        services = {name: f"{scheme}://{host}" for name, host in hosts.items()}
         own |= {"EDGE_MANIFEST": str(manifest), "EDGE_SERVICES": json.dumps(services)}
     bound = {grant.binding: grant.callee for grant in grants if grant.caller == part.name and grant.binding}
-    own |= {variable: f"http://{hosts[callee]}" for variable, callee in bound.items()}
+    own |= {variable: f"{scheme}://{hosts[callee]}" for variable, callee in bound.items()}
     if bound:
         own["BINDTRACE_BINDINGS"] = ",".join(f"{variable}={callee}" for variable, callee in bound.items())
     return own | (_telemetry(part, endpoints) if part.protocol != "none" else {})
+
+
+def telemetry_of(name: str, endpoints: Mapping[str, str]) -> dict[str, str]:
+    """The same for a process that is no part of the shop."""
+    return _telemetry(Part(name, 0, GRPC), endpoints)
 
 
 def _telemetry(part: Part, endpoints: Mapping[str, str]) -> dict[str, str]:

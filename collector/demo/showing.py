@@ -31,12 +31,12 @@ def show_all(source: Source, query: Query, option: str) -> None:
     `option` is what a command needs to find the same data later, as `--db traces.duckdb`.
     """
     chains = source.rows("chains", query)
-    _heading("Chains", "the paths that calls took, from the outside to the last service")
+    heading("Chains", "the paths that calls took, from the outside to the last service")
     render.show(render.table("chains", chains))
-    _heading("Edges", "who called whom, by which road, and whether a manifest grants it")
+    heading("Edges", "who called whom, by which road, and whether a manifest grants it")
     render.show(render.table("edges", source.rows("edges", query)))
     findings = source.rows("findings", query)
-    _heading("Findings", "what should not have happened")
+    heading("Findings", "what should not have happened")
     render.show(explain(findings, option), prose=True)
     example = next((row["example"]["trace_id"] for row in findings if row["example"]), None)
     _further(option, example or next((row["example_trace_id"] for row in chains), None))
@@ -51,5 +51,6 @@ def _further(option: str, trace_id: str | None) -> None:
         render.say(f"  bindtrace {command} {'' if command.startswith('rule ') else option}".rstrip())
 
 
-def _heading(title: str, meaning: str) -> None:
+def heading(title: str, meaning: str) -> None:
+    """A title between what is printed."""
     render.out(f"\n{title}: {meaning}\n\n")

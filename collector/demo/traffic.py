@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import httpx
 
@@ -62,6 +62,16 @@ FAULTS = (
     Visit("GET", "/ledger/export", (Call(None, "ledger", 3),), fault="public-entry"),
 )
 
+ATTACKS: Final[Mapping[str, str]] = {
+    "forged": "the orders' own token, signed by another key",
+    "replayed": "a good request, sent a second time",
+    "expired": "a token of an hour ago",
+    "wrong-audience": "the orders' token for the billing",
+    "wrong-certificate": "the catalog's token, on the orders' connection",
+    "missing": "no token",
+}
+"""What the intruder of `shop` tries, by name."""
+
 ROUNDS = 8
 FAULTY_ROUNDS = 3  # the last of them
 
@@ -72,12 +82,25 @@ def visits(*, faults: bool) -> list[Visit]:
     return [*GOOD * (ROUNDS - FAULTY_ROUNDS), *(GOOD + faulty) * FAULTY_ROUNDS]
 
 
-def send(edge: str, planned: Iterable[Visit]) -> None:
+def guarded_visits(*, attacks: bool) -> list[Visit]:
+    """All requests of one act of the guarded shop, in order."""
+    calls = {name: 2 if name == "replayed" else 1 for name in ATTACKS}
+    tries = [
+        Visit(
+            "GET", f"/intruder/{name}", (ENTRY, TO_ORDERS, *[ORDERS_TO_INVENTORY] * calls[name]), fault=name
+        )
+        for name in ATTACKS
+    ]
+    return [*GOOD * FAULTY_ROUNDS, *(tries if attacks else ())]
+
+
+def send(edge: str, planned: Iterable[Visit]) -> list[httpx.Response]:
     """Sends each request to the edge's HOST:PORT, one after the other. Raises `httpx.HTTPError` when one fails."""
     # trust_env: a proxy that the environment names is not for the loopback.
     with httpx.Client(base_url=f"http://{edge}", trust_env=False, timeout=10) as outside:
-        for visit in planned:
-            outside.request(visit.method, visit.path, json=visit.body).raise_for_status()
+        return [
+            outside.request(visit.method, visit.path, json=visit.body).raise_for_status() for visit in planned
+        ]
 
 
 def missing(

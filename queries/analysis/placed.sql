@@ -61,7 +61,8 @@ select
     coalesce(s.authz_reason = 'not_applicable_public' or client_class.class in ('global', 'declared_public'), false)
         as from_outside,
     verified.identity as verified_identity,
-    verified_known.service as verified_service,
+    -- an edge that carries a call may show a token of its own: it is no caller
+    case when not list_contains(s.via, verified_known.service) then verified_known.service end as verified_service,
     peer.identity as peer_identity,
     -- behind an edge the certificate is the edge's
     case when s.via = [] then certified.service end as peer_service_proven,
@@ -72,7 +73,7 @@ select
     -- a claimed caller names the caller only where no span does and no credential
     coalesce(
         s.caller_service,
-        verified_known.service,
+        verified_service,
         case when s.via = [] then certified.service end,
         case when not claims_outside then s.claimed_caller end
     ) as caller,

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 from drawing import CLIENT, NOON, SERVER, draw, span, trace_id
-from shop_policy import settings, vercel
+from shop_policy import EDGE, INVENTORY, settings, vercel
 
 from bindtrace.propagation.manifest import DeclaredService, Match
 from bindtrace.queries.analyse import analyse
@@ -255,4 +255,20 @@ def test_what_is_said_to_a_sidecar_in_plaintext_tells_nothing_of_the_way_between
 
     assert shop.execute("select caller, callee, protection from hops").fetchall() == [
         ("billing", "ledger", "unknown")
+    ]
+
+
+def test_an_edge_that_shows_a_token_of_its_own_is_no_caller(shop: Con) -> None:
+    its_own = ORDERS.replace("orders", "edge")
+    draw(
+        shop,
+        span("edge", SERVER, 1, server_host=EDGE),
+        span("edge", CLIENT, 2, 1, server_host=INVENTORY),
+        span("inventory", SERVER, 3, 2, authz_decision="allow", authz_reason="ok", verified_caller=its_own),
+    )
+
+    analyse(shop)
+
+    assert shop.execute("select caller, callee, grade, reason from hops").fetchall() == [
+        (None, "inventory", "verified", "ok")
     ]

@@ -44,7 +44,7 @@ CONTEXT = ("traceparent", "tracestate", "baggage")
 INTERNAL = ("service-binding", "workload-identity-token", "workload-proof-token", "txn-token")
 NOT_FORWARDED = frozenset((*OF_ONE_HOP, *CONTEXT, *INTERNAL))
 
-http = telemetry.client()
+http = telemetry.client(callees={url: name for name, url in SERVICES.items()})
 
 
 async def forward(request: Request) -> Response:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from bindtrace.collector.demo.shop import telemetry
+from bindtrace.collector.demo.shop import intruder, shim, telemetry
 from bindtrace.propagation.processor import BindingSpanProcessor
 
 telemetry.start(BindingSpanProcessor())
@@ -49,6 +49,17 @@ async def restock(request: Request) -> JSONResponse:
     return JSONResponse(answer.json())
 
 
+async def intrude(request: Request) -> JSONResponse:
+    """Attack: asks the inventory with the credentials of one trick, and tells what it was answered."""
+    assert shim.identity is not None
+    credentials = intruder.TRICKS[request.path_params["trick"]](shim.identity)
+    async with telemetry.client(intruder.Crooked(shim.identity, credentials)) as crooked:
+        answers = [await crooked.get(f"{INVENTORY}/inventory/stock") for _ in credentials]
+    return JSONResponse(
+        {"statuses": [answer.status_code for answer in answers], "trace_id": telemetry.trace_id()}
+    )
+
+
 app = telemetry.served(
     Starlette(
         routes=[
@@ -57,6 +68,7 @@ app = telemetry.served(
             Route("/orders/availability", availability),
             Route("/orders/refund", refund, methods=["POST"]),
             Route("/orders/restock", restock, methods=["POST"]),
+            *([Route("/orders/intruder/{trick}", intrude)] if shim.identity else []),
         ]
     )
 )

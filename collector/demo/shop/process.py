@@ -16,6 +16,8 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from bindtrace.collector.child import announce_ready, watch_supervisor
+from bindtrace.collector.demo.shop import shim
+from bindtrace.propagation.serving.boundary import BoundaryProtocol
 
 
 @click.command()
@@ -29,7 +31,12 @@ def main(service: str, socket_fd: int, supervisor_fd: int) -> None:
 
 
 async def _serve(app: ASGIApp, listener: socket.socket, supervisor_fd: int) -> None:
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off"))
+    config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")
+    if shim.identity is not None:
+        config.http, config.proxy_headers = BoundaryProtocol, False
+    config.load()
+    config.ssl = shim.listening()
+    server = uvicorn.Server(config)
     watch_supervisor(supervisor_fd, lambda: setattr(server, "should_exit", True))
     announce_ready({"ready": True})
     await server.serve(sockets=[listener])

@@ -57,6 +57,12 @@ async def restock(request: Request) -> JSONResponse:
     return JSONResponse({"restock": answer.json()})
 
 
+async def intruder(request: Request) -> JSONResponse:
+    """Attack: the way in, for an intruder who sits in the orders."""
+    answer = await http.get(f"{ORDERS}/orders/intruder/{request.path_params['trick']}")
+    return JSONResponse(answer.json())
+
+
 async def statement(request: Request) -> JSONResponse:
     """Fault: past orders and billing, straight to the ledger, which storefront was never given."""
     balance = await http.get(f"{LEDGER}/ledger/balance")
@@ -74,6 +80,7 @@ app = telemetry.served(
             Route("/refund", refund, methods=["POST"]),
             Route("/restock", restock, methods=["POST"]),
             Route("/statement", statement),
+            Route("/intruder/{trick}", intruder),
         ]
     )
 )
