@@ -10,7 +10,7 @@ from itertools import product
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from bindtrace.propagation.vocabulary import REASONS, Verdict
+from bindtrace.propagation.vocabulary import PROXY_REASONS, REASONS, Verdict
 
 
 class Facts(NamedTuple):
@@ -38,7 +38,7 @@ class Decision(NamedTuple):
 
 FACT_VALUES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        "receiver": ("none", *(reason for reasons in REASONS.values() for reason in reasons)),
+        "receiver": ("none", *(reason for reasons in REASONS.values() for reason in reasons), *PROXY_REASONS),
         "manifest": ("present", "absent"),
         "caller": ("service", "external", "unknown"),
         "callee": ("service", "outside", "unknown"),
@@ -48,8 +48,9 @@ FACT_VALUES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 )
 
 _OWN: Final = ""  # the reason of the receiver itself
-_DENYING: Final = tuple(
-    reason for name, reasons in REASONS.items() if name != "allowed" for reason in reasons
+_DENYING: Final = (
+    *(reason for name, reasons in REASONS.items() if name != "allowed" for reason in reasons),
+    *PROXY_REASONS,
 )
 
 TABLE: Final[tuple[tuple[Mapping[str, tuple[str, ...]], Verdict, str], ...]] = (

@@ -107,6 +107,9 @@ EDGE_TRACEPARENT: Final = "bindtrace.edge.traceparent"
 """The trace that came to an edge whose tracer can set no span link (Envoy's); the analysis reads it as one."""
 TRACE_EXTERNAL: Final = "bindtrace.trace.external"
 """On the link from a restarted trace to the one that came from outside."""
+HANDSHAKE_FAILURE: Final = "bindtrace.handshake.failure"
+HANDSHAKE_DURATION_MS: Final = "bindtrace.handshake.duration_ms"
+"""Of a proxy's log record: what its TLS library says of a handshake that it refused, and how long it had taken."""
 RESERVED_BAGGAGE: Final = "bindtrace."
 GENERATION: Final = "bindtrace.generation"
 ISSUED_SUBJECT: Final = "bindtrace.issued.subject"
@@ -300,6 +303,9 @@ REASONS: Final[dict[str, tuple[str, ...]]] = {
 CLASS_OF_REASON: Final[dict[str, str]] = {
     reason: name for name, reasons in REASONS.items() for reason in reasons
 }
+
+PROXY_REASONS: Final = ("handshake_failed",)
+"""Of a call that a proxy refused before there was anything to validate: plain text, an old TLS."""
 
 JUDGED_REASONS: Final = (
     "declared", "undeclared", "forbidden", "not_shown", "no_manifest", "callee_unknown", "caller_unknown",

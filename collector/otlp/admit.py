@@ -8,20 +8,21 @@ and the rest is kept. Credentials are taken out here too: what comes back may be
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal
 
 from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from bindtrace.collector.intakes import zipkin
+from bindtrace.collector.intakes import handshakes, zipkin
 from bindtrace.collector.otlp.idcheck import count_if_all_valid
-from bindtrace.collector.otlp.json import to_protobuf
+from bindtrace.collector.otlp.json import read_as, to_protobuf
 from bindtrace.collector.otlp.limits import MAX_SPANS, too_many
 from bindtrace.collector.otlp.mend import mended
-from bindtrace.collector.otlp.prescan import FREE_BYTES, json_fault, protobuf_fault
+from bindtrace.collector.otlp.prescan import FREE_BYTES, json_fault, logs_fault, protobuf_fault
 from bindtrace.collector.otlp.quirks import BAD_UTF8, LONG_VALUE, Quirks, adopt_library_spans
 from bindtrace.collector.otlp.shorten import MAX_VALUE_BYTES, shorten
 from bindtrace.collector.otlp.undecodable import Undecodable
@@ -29,9 +30,16 @@ from bindtrace.collector.redact.walk import Redactor, current_redactor
 
 __all__ = ["Admitted", "Encoding", "Undecodable", "admit", "admit_message"]
 
-Encoding = Literal["protobuf", "json", "zipkin"]
-"""Of OTLP two, and Zipkin v2 JSON, which is converted."""
+Encoding = Literal["protobuf", "json", "zipkin", "logs", "logs-json"]
+"""Of OTLP two; Zipkin v2 JSON and OTLP logs of refused handshakes, which are converted."""
 
+_FAULTS: Final[Mapping[Encoding, Callable[[bytes], Undecodable | None]]] = {
+    "protobuf": protobuf_fault,
+    "json": json_fault,
+    "zipkin": json_fault,
+    "logs": logs_fault,
+    "logs-json": json_fault,
+}
 NO_TRACE, NO_SPAN = bytes(16), bytes(8)
 _PARENT_SIZES = frozenset((0, 8))
 _MANY_BYTES = 16 * 1024  # below, reading the ids a second time costs more than it saves
@@ -61,8 +69,12 @@ def admit(body: bytes, encoding: Encoding, redactor: Redactor | None = None) -> 
     """Judges one request, never raises. Protobuf with nothing to change comes back as the same object."""
     quirks: Quirks = Counter()
     try:
-        if fault := protobuf_fault(body) if encoding == "protobuf" else json_fault(body):
+        if fault := _FAULTS[encoding](body):
             return fault
+        if encoding == "logs":
+            return _admit_logs(ExportLogsServiceRequest.FromString(body), redactor)
+        if encoding == "logs-json":
+            return _admit_logs(read_as(ExportLogsServiceRequest, body, quirks), redactor)
         if encoding == "json":
             return admit_message(to_protobuf(body, quirks), None, quirks, redactor)
         if encoding == "zipkin":
@@ -71,7 +83,21 @@ def admit(body: bytes, encoding: Encoding, redactor: Redactor | None = None) -> 
     except Undecodable as fault:
         return fault
     except DecodeError as error:
-        return Undecodable(f"the body is not an OTLP traces request in protobuf: {error}")
+        signal = "logs" if encoding == "logs" else "traces"
+        return Undecodable(f"the body is not an OTLP {signal} request in protobuf: {error}")
+
+
+def _admit_logs(logs: ExportLogsServiceRequest, redactor: Redactor | None) -> Admitted:
+    """Refused handshakes as spans; the other records are rejected, and said to be."""
+    request, others = handshakes.to_request(logs)
+    admitted = admit_message(request, None, None, redactor)
+    if not others:
+        return admitted
+    message = (
+        f"rejected log records: {others} because {handshakes.OTHER_RECORD}; of logs only those are taken here"
+    )
+    reasons = {**admitted.reasons, handshakes.OTHER_RECORD: others}
+    return replace(admitted, rejected=admitted.rejected + others, message=message, reasons=reasons)
 
 
 def _admit_protobuf(body: bytes, quirks: Quirks, redactor: Redactor | None) -> Admitted:

@@ -13,7 +13,7 @@ import binascii
 from collections import Counter
 from collections.abc import Callable
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
@@ -31,6 +31,7 @@ from bindtrace.collector.otlp.quirks import (
 )
 from bindtrace.collector.otlp.undecodable import Undecodable
 
+M = TypeVar("M", bound=Message)
 Reader = Callable[[Any, Quirks], Any]
 """One JSON value to one protobuf scalar; counts what is odd about it, raises `Undecodable`."""
 
@@ -51,30 +52,36 @@ ID_BYTES = {"trace_id": 16, "span_id": 8, "parent_span_id": 8}
 
 
 def to_protobuf(body: bytes, quirks: Quirks | None = None) -> ExportTraceServiceRequest:
+    """A traces request (`read_as`)."""
+    return read_as(ExportTraceServiceRequest, body, Counter() if quirks is None else quirks)
+
+
+def read_as(kind: type[M], body: bytes, quirks: Quirks) -> M:
     """Reads one OTLP/JSON document. Unknown keys are ignored (OTLP 1.11, JSON encoding), null is absent.
 
     A span id that is neither hex nor base64 of the right length becomes bytes of a wrong length, so that
     admission rejects that span and keeps the rest. Raises `Undecodable`, which names the field.
     """
-    quirks = Counter() if quirks is None else quirks
     if body.startswith(_MARK):
         quirks[BYTE_ORDER_MARK] += 1
         body = body[len(_MARK) :]
     try:
-        return from_document(orjson.loads(body), quirks)
+        return _from_document(kind, orjson.loads(body), quirks)
     except orjson.JSONDecodeError as error:
         raise Undecodable(f"the body is not JSON: {error}") from None
 
 
 def from_document(document: object, quirks: Quirks | None = None) -> ExportTraceServiceRequest:
-    """The same for a document that is parsed already. Raises `Undecodable`."""
-    request = ExportTraceServiceRequest()
+    """The same for a traces document that is parsed already. Raises `Undecodable`."""
+    return _from_document(ExportTraceServiceRequest, document, Counter() if quirks is None else quirks)
+
+
+def _from_document(kind: type[M], document: object, quirks: Quirks) -> M:
+    request = kind()
     try:
-        _fill(request, document, Counter() if quirks is None else quirks)
+        _fill(request, document, quirks)
         # The reader of the journal is upb, which refuses messages nested deeper than 100: find out now.
-        readable: ExportTraceServiceRequest = ExportTraceServiceRequest.FromString(
-            request.SerializeToString()
-        )
+        readable: M = kind.FromString(request.SerializeToString())
     except (RecursionError, EncodeError, DecodeError):
         raise Undecodable("attribute values are nested too deep") from None
     return readable
@@ -163,7 +170,9 @@ def _id_reader(size: int, *, keep: bool) -> Reader:
 
 
 def _enum_reader(enum: EnumDescriptor) -> Reader:
-    prefix = {"SpanKind": "SPAN_KIND_", "StatusCode": "STATUS_CODE_"}[enum.name]
+    prefix = {"SpanKind": "SPAN_KIND_", "StatusCode": "STATUS_CODE_", "SeverityNumber": "SEVERITY_NUMBER_"}[
+        enum.name
+    ]
     numbers = {value.name: value.number for value in enum.values}
     long = tuple(numbers)
     numbers |= {name.removeprefix(prefix): number for name, number in numbers.items()}

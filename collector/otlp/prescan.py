@@ -38,6 +38,8 @@ _BELOW: dict[str, dict[int, str]] = {
 _LEAVES = frozenset(("pair", "event", "link", "element", "entity", "resource_spans", "scope_spans"))
 _LEAN = {"request": {1: "resource_spans"}, "resource_spans": {2: "scope_spans", 1000: "scope_spans"},
          "scope_spans": {2: "span"}}  # fmt: skip
+# Logs stand as spans do, request, resource, scope; of a record (LogRecord) body and attributes are looked into.
+_LOGS = {**_BELOW, "span": {5: "value", 6: "pair"}}
 _MAX_NESTED = 100
 
 
@@ -49,6 +51,11 @@ def protobuf_fault(body: bytes) -> Undecodable | None:
     if possible > MAX_LEAVES:
         possible = min(possible, sum(map(body.count, _LEAF_TAGS)))
     return _walk(body, _BELOW if possible > MAX_LEAVES else _LEAN)
+
+
+def logs_fault(body: bytes) -> Undecodable | None:
+    """The same for an OTLP logs request, whose records are counted as spans."""
+    return None if len(body) <= FREE_BYTES else _walk(body, _LOGS)
 
 
 def _walk(body: bytes, below: dict[str, dict[int, str]]) -> Undecodable | None:

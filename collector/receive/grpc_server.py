@@ -1,13 +1,15 @@
-"""OTLP over gRPC: raw bytes handlers of `TraceService/Export`. Judges and stores nothing itself."""
+"""OTLP over gRPC: raw bytes handlers of `Export`, for traces and refused handshakes. Judges and stores nothing."""
 
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import Any, NoReturn
 
 import grpc
 import grpc.aio
 
+from bindtrace.collector.otlp.admit import Encoding
 from bindtrace.collector.ports import Address
 from bindtrace.collector.receive.intake import BUSY, MAX_REQUEST_BYTES, NO_TOKEN, Intake
 from bindtrace.collector.receive.status import (
@@ -21,6 +23,8 @@ from bindtrace.collector.receive.status import (
 
 _COLLECTOR = "/opentelemetry.proto.collector."
 EXPORT = f"{_COLLECTOR}trace.v1.TraceService/Export"
+EXPORT_LOGS = f"{_COLLECTOR}logs.v1.LogsService/Export"
+_ENCODINGS: dict[str, Encoding] = {EXPORT: "protobuf", EXPORT_LOGS: "logs"}
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _OPTIONS = (
     ("grpc.so_reuseport", 1),
@@ -62,18 +66,21 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no ty
 
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
-        self._export = grpc.unary_unary_rpc_method_handler(self._on_export)
+        self._exports = {
+            method: grpc.unary_unary_rpc_method_handler(partial(self._on_export, encoding))
+            for method, encoding in _ENCODINGS.items()
+        }
         self._other = grpc.unary_unary_rpc_method_handler(self._on_other)
 
     def service(self, handler_call_details: Any) -> Any:
         method = handler_call_details.method
-        if method == EXPORT:
-            return self._export
+        if method in self._exports:
+            return self._exports[method]
         return self._other if method.startswith(_COLLECTOR) else None
 
-    async def _on_export(self, body: bytes, context: Any) -> bytes:
+    async def _on_export(self, encoding: Encoding, body: bytes, context: Any) -> bytes:
         try:
-            outcome = await self._take(body, context)
+            outcome = await self._take(body, encoding, context)
         except Exception:
             log.exception("event=grpc_bug")
             outcome = self._intake.refuse(Refused(Cause.BUG, "this is a fault of the collector"), "grpc")
@@ -81,9 +88,9 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no ty
             await _abort(context, outcome)
         if outcome.position is not None:
             context.set_trailing_metadata(((POSITION_KEY, str(outcome.position)),))
-        return outcome.response(as_json=False)
+        return outcome.response(as_json=False, logs=encoding == "logs")
 
-    async def _take(self, body: bytes, context: Any) -> Accepted | Refused:
+    async def _take(self, body: bytes, encoding: Encoding, context: Any) -> Accepted | Refused:
         intake = self._intake
         who = _who(intake, context)
         if isinstance(who, Refused):
@@ -91,7 +98,7 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no ty
         with intake.budget.charge(who or context.peer().rpartition(":")[0]) as charge:
             if not charge.take(len(body)):
                 return intake.refuse(BUSY, "grpc", who)
-            outcome = await intake.take(body, encoding="protobuf", protocol="grpc", identity=who)
+            outcome = await intake.take(body, encoding=encoding, protocol="grpc", identity=who)
             await intake.hold(outcome)
             return outcome
 

@@ -34,12 +34,13 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 CLIENT_NAME = "bindtrace.client"
 """ASGI extension: the name in the client certificate."""
-TRACES = "/v1/traces"
-_OTHER_SIGNALS = {"/v1/logs": "logs", "/v1/metrics": "metrics"}
+TRACES, LOGS = "/v1/traces", "/v1/logs"
+_OTHER_SIGNALS = {"/v1/metrics": "metrics"}
 _BODY_LEFT = (Cause.TOO_LARGE, Cause.BUSY, Cause.UNAUTHENTICATED, Cause.FORBIDDEN)
 _ZIPKIN = ("/zipkin/api/v2/spans", "/api/v2/spans")
 _TAKEN: dict[str, dict[str, Encoding]] = {
     TRACES: {PROTOBUF: "protobuf", JSON: "json"},
+    LOGS: {PROTOBUF: "logs", JSON: "logs-json"},
     **{path: {JSON: "zipkin"} for path in _ZIPKIN},
 }
 """Path to content type to encoding."""
@@ -65,7 +66,7 @@ def build(intake: Intake) -> App:
         except Exception:
             log.exception("event=http_bug path=%s", scope["path"][:200])
             outcome = Refused(Cause.BUG, "this is a fault of the collector")
-        await answer(send, outcome, as_json=media != PROTOBUF, zipkin=_path(scope) in _ZIPKIN)
+        await answer(send, outcome, as_json=media != PROTOBUF, path=_path(scope))
 
     return app
 
@@ -201,12 +202,14 @@ async def _chunks(receive: Receive) -> AsyncIterator[tuple[bytes, bool]]:
             yield body, not more
 
 
-async def answer(send: Send, outcome: Accepted | Refused, *, as_json: bool, zipkin: bool = False) -> None:
-    """Sends the response to what was decided."""
+async def answer(send: Send, outcome: Accepted | Refused, *, as_json: bool, path: str = TRACES) -> None:
+    """Sends the response to what was decided of a request to this path."""
     headers = [(b"content-type", (JSON if as_json else PROTOBUF).encode())]
     if isinstance(outcome, Accepted):
         # Envoy's Zipkin tracer counts what is not answered 202 as dropped; Zipkin has no partial success.
-        code, body = (202, b"") if zipkin else (200, outcome.response(as_json=as_json))
+        code, body = (
+            (202, b"") if path in _ZIPKIN else (200, outcome.response(as_json=as_json, logs=path == LOGS))
+        )
         if outcome.position is not None:
             headers.append((POSITION_KEY.encode(), str(outcome.position).encode()))
     else:

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from google.protobuf import json_format
+from google.protobuf.message import Message
 from google.rpc.code_pb2 import Code
 from google.rpc.error_details_pb2 import BadRequest, RetryInfo
 from google.rpc.status_pb2 import Status
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from bindtrace.collector.journal.segment import Position
@@ -56,11 +58,12 @@ class Accepted:
     rejected: int = 0
     message: str = ""
 
-    def response(self, *, as_json: bool) -> bytes:
-        """The ExportTraceServiceResponse; `partial_success` only where there is something to say."""
-        answer = ExportTraceServiceResponse()
+    def response(self, *, as_json: bool, logs: bool = False) -> bytes:
+        """The Export…ServiceResponse; `partial_success` only where there is something to say."""
+        answer = ExportLogsServiceResponse() if logs else ExportTraceServiceResponse()
         if self.rejected or self.message:
-            answer.partial_success.rejected_spans = self.rejected
+            rejected = "rejected_log_records" if logs else "rejected_spans"
+            setattr(answer.partial_success, rejected, self.rejected)
             answer.partial_success.error_message = _short(self.message)
         return _encode(answer, as_json=as_json)
 
@@ -101,7 +104,7 @@ def retry_info(seconds: int) -> RetryInfo:
     return info
 
 
-def _encode(message: Status | ExportTraceServiceResponse, *, as_json: bool) -> bytes:
+def _encode(message: Message, *, as_json: bool) -> bytes:
     if not as_json:
         return bytes(message.SerializeToString())
     return str(json_format.MessageToJson(message, indent=None)).encode()

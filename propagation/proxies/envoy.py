@@ -10,6 +10,7 @@ from __future__ import annotations
 from bindtrace.propagation.proxies.envoy_clusters import APP, clusters, socket
 from bindtrace.propagation.proxies.envoy_edge import public
 from bindtrace.propagation.proxies.envoy_inbound import inbound
+from bindtrace.propagation.proxies.envoy_log import handshake_logger
 from bindtrace.propagation.proxies.envoy_manager import outbound
 from bindtrace.propagation.proxies.envoy_rules import Block
 from bindtrace.propagation.proxies.envoy_tls import downstream
@@ -20,7 +21,8 @@ def configuration(sidecar: Sidecar) -> Block:
     """The whole of it, for `envoy -c`."""
     listeners = []
     if sidecar.inbound:
-        listeners.append(_listener("inbound", sidecar.inbound, inbound(sidecar), _mutual(sidecar)))
+        listener = _listener("inbound", sidecar.inbound, inbound(sidecar), _mutual(sidecar))
+        listeners.append({**listener, **_logged(sidecar)})
     if sidecar.public:
         listeners.append(_listener("public", sidecar.public, public(sidecar), None))
     listeners += [
@@ -43,8 +45,13 @@ def fragment(sidecar: Sidecar) -> Block:
     return {
         "http_connection_manager": {key: manager[key] for key in taken if key in manager},
         "transport_socket": _mutual(sidecar),
+        "listener": _logged(sidecar),
         "clusters": [cluster for cluster in clusters(sidecar) if cluster["name"] != APP],
     }
+
+
+def _logged(sidecar: Sidecar) -> Block:
+    return {"access_log": [handshake_logger(sidecar)]} if sidecar.collector else {}
 
 
 def _mutual(sidecar: Sidecar) -> Block:

@@ -21,10 +21,11 @@ _WHO: Final = ("DOWNSTREAM_PEER_URI_SAN", "x-forwarded-client-cert")
 
 
 class _Place(NamedTuple):
-    """One connection manager, and the TLS context of its filter chain."""
+    """One connection manager, the TLS context of its filter chain, and its listener's access log."""
 
     manager: Node
     tls: Node
+    log: Node
 
     @property
     def tags(self) -> str:
@@ -134,6 +135,13 @@ QUESTIONS: Final = (
         "set tls_params.tls_minimum_protocol_version to TLSv1_3",
     ),
     Question(
+        "NO_HANDSHAKE_LOG",
+        True,
+        lambda place: "DOWNSTREAM_TRANSPORT_FAILURE_REASON" in str(place.log.value),
+        "a refused handshake leaves no span: who has no certificate is not seen",
+        "give the listener the access_log of `bindtrace proxy envoy --fragment`",
+    ),
+    Question(
         "OLD_CONNECTIONS",
         True,
         lambda place: bool(
@@ -180,4 +188,4 @@ def _places(root: Node) -> Iterator[_Place]:
             for filter_ in pick(chain, "filters").elements():
                 manager = pick(filter_, "typed_config")
                 if manager["@type"].text.endswith(f".{_MANAGER}"):
-                    yield _Place(manager, tls)
+                    yield _Place(manager, tls, pick(listener, "access_log"))

@@ -51,10 +51,6 @@ def outbound(sidecar: Sidecar, callee: Callee) -> Block:
 
 
 def _tracing(sidecar: Sidecar, tags: dict[str, str]) -> Block:
-    resource = {
-        "deployment.environment.name": sidecar.service.environment,
-        "service.namespace": sidecar.service.project,
-    }
     provider = {
         "@type": f"{TYPE}.config.trace.v3.OpenTelemetryConfig",
         "service_name": sidecar.service.service,
@@ -65,7 +61,7 @@ def _tracing(sidecar: Sidecar, tags: dict[str, str]) -> Block:
                 "typed_config": {
                     "@type": f"{TYPE}.extensions.tracers.opentelemetry.resource_detectors.v3"
                     ".StaticConfigResourceDetectorConfig",
-                    "attributes": resource,
+                    "attributes": sidecar.resource,
                 },
             }
         ],

@@ -65,6 +65,14 @@ class Sidecar:
     follows_registry: bool = False
     """Whether callees are found by the files that `running.py` keeps up to date, instead of by their address."""
 
+    @property
+    def resource(self) -> dict[str, str]:
+        """What its telemetry says of the service beside its name."""
+        return {
+            "deployment.environment.name": self.service.environment,
+            "service.namespace": self.service.project,
+        }
+
 
 def address(text: str) -> Address:
     """`HOST:PORT`. Raises Refusal."""

@@ -6,17 +6,20 @@ import os
 from collections.abc import Iterator
 
 import grpc
+import handshakes
 import pytest
 from google.rpc.status_pb2 import Status
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2_grpc import LogsServiceStub
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2_grpc import MetricsServiceStub
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from receiving import Receivers, export, running_receivers
+from receiving import Receivers, export, running_receivers, span_ids
 
+from bindtrace.collector.intakes.handshakes import to_request
 from bindtrace.collector.journal.segment import Position
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
@@ -93,6 +96,19 @@ def test_other_signals_are_unimplemented_and_told_what_we_take(channel: grpc.Cha
     assert error.value.code() is grpc.StatusCode.UNIMPLEMENTED
     assert "traces are what this collector takes" in error.value.details()
     assert "traces are what" in details(error.value).message
+
+
+def test_of_logs_refused_handshakes_are_kept_and_the_others_are_told_of(
+    channel: grpc.Channel, receivers: Receivers
+) -> None:
+    sent = handshakes.logs(handshakes.refused(), {"message": "hello"})
+
+    told = LogsServiceStub(channel).Export(sent).partial_success
+
+    assert told.rejected_log_records == 1
+    assert "no refused handshake" in told.error_message
+    (kept,) = span_ids(to_request(sent)[0].SerializeToString())
+    assert kept in receivers.stored_span_ids()
 
 
 def test_an_unknown_method_is_unimplemented(channel: grpc.Channel) -> None:

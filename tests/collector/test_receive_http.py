@@ -10,18 +10,22 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import handshakes
 import httpx
 import pytest
+from google.protobuf import json_format
 from google.rpc.error_details_pb2 import BadRequest
 from google.rpc.status_pb2 import Status
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from receiving import JSON, PROTOBUF, Receivers, export, running_receivers
+from receiving import JSON, PROTOBUF, Receivers, export, running_receivers, span_ids
 from support import fixture
 
+from bindtrace.collector.intakes.handshakes import to_request
 from bindtrace.collector.journal.segment import Position
 
 LIMIT = 64 * 1024 * 1024
@@ -204,12 +208,35 @@ def test_undecodable_json_is_400_with_a_status_in_json(client: httpx.Client) -> 
     assert "resourceSpans" in answer.json()["message"]
 
 
-@pytest.mark.parametrize(("path", "signal"), [("/v1/logs", "logs"), ("/v1/metrics", "metrics")])
-def test_other_signals_are_404_and_told_what_we_take(client: httpx.Client, path: str, signal: str) -> None:
-    answer = client.post(path, content=b"", headers=PROTOBUF)
+def test_metrics_are_404_and_told_what_we_take(client: httpx.Client) -> None:
+    answer = client.post("/v1/metrics", content=b"", headers=PROTOBUF)
 
     assert answer.status_code == 404
-    assert f"{signal} are not taken; traces are what" in Status.FromString(answer.content).message
+    assert "metrics are not taken; traces are what" in Status.FromString(answer.content).message
+
+
+@pytest.mark.parametrize("headers", [JSON, PROTOBUF], ids=["json", "protobuf"])
+def test_of_logs_refused_handshakes_are_kept_and_the_others_are_told_of(
+    client: httpx.Client, receivers: Receivers, headers: dict[str, str]
+) -> None:
+    sent = handshakes.logs(
+        handshakes.refused(), {"message": "hello"}, at=1_700_000_000_000_000_000 + len(headers)
+    )
+    as_json = headers is JSON
+    body = json_format.MessageToJson(sent).encode() if as_json else sent.SerializeToString()
+
+    answer = client.post("/v1/logs", content=body, headers=headers)
+
+    assert answer.status_code == 200
+    told = (
+        json_format.Parse(answer.content, ExportLogsServiceResponse())
+        if as_json
+        else ExportLogsServiceResponse.FromString(answer.content)
+    ).partial_success
+    assert told.rejected_log_records == 1
+    assert "no refused handshake" in told.error_message
+    (kept,) = span_ids(to_request(sent)[0].SerializeToString())
+    assert kept in receivers.stored_span_ids()
 
 
 @pytest.mark.parametrize(

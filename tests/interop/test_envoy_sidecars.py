@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import ssl
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography import x509
 from interop.peers import peer
-from interop.sidecars import Application, Shop, get, hop_of, traced
+from interop.sidecars import TRUST_DOMAIN, Application, Shop, get, hop_of, reported, traced
 from serving import collecting
-from support import free_port
+from support import free_port, wait_for
 
-from bindtrace.propagation.identity import tls
+from bindtrace.propagation.authority.issuing import Authority
+from bindtrace.propagation.clock import now_unix_nano
+from bindtrace.propagation.identity import certificates, keys, tls
+from bindtrace.propagation.identity.spiffe import Workload
 from bindtrace.propagation.workload.identity import Identity
 
 pytestmark = pytest.mark.slow  # an authority, a collector and two Envoys
@@ -61,6 +67,42 @@ class Running:
         status = connection.getresponse().status
         connection.close()
         return status
+
+    def refused(self, shown: str) -> None:
+        """A call to inventory's own listener that ends in the handshake."""
+        if shown == "plain text":
+            with socket.create_connection(("127.0.0.1", self.inventory), timeout=10) as plain:
+                plain.sendall(b"GET / HTTP/1.1\r\nhost: inventory\r\n\r\n")
+                assert plain.recv(16) == b""
+            return
+        leaf = (None, None) if shown == "nothing" else self._leaf(expired=shown == "an expired one")
+        trusted = Authority(self.shop.authority).bundle().authorities
+        context = tls.client_context(*leaf, trusted, expects=lambda _: True)
+        connection = http.client.HTTPSConnection("127.0.0.1", self.inventory, context=context, timeout=10)
+        with pytest.raises(
+            (ssl.SSLError, ConnectionError)
+        ):  # in TLS 1.3 a client learns of it with the answer
+            _answered(connection)
+
+    def _leaf(self, *, expired: bool) -> tuple[keys.PrivateKey, x509.Certificate]:
+        """Of clerk: an hour too old by the shop's own authority, or good by another of the same name."""
+        key, now_s = keys.generate(), now_unix_nano() // 10**9
+        clerk = Workload(TRUST_DOMAIN, "default", "production", "clerk", "1")
+        if expired:
+            signed = {"now_s": now_s - 7200, "life_s": 3600}
+            (ca,) = (self.shop.authority / "keys").glob("ca-*.pem")
+            signer = keys.load_private_pem(ca.read_bytes())
+            (issuer,) = Authority(self.shop.authority).bundle().authorities
+        else:
+            signed = {"now_s": now_s}
+            signer = keys.generate()
+            issuer = certificates.authority(TRUST_DOMAIN, 1, signer, now_s=now_s)
+        return key, certificates.leaf(clerk, keys.public_of(key), issuer, signer, **signed)
+
+
+def _answered(connection: http.client.HTTPSConnection) -> int:
+    connection.request("GET", "/stock/7")
+    return connection.getresponse().status
 
 
 @pytest.fixture(scope="module")
@@ -131,9 +173,27 @@ def test_each_certificate_is_judged_by_the_grant_of_its_service(running: Running
         hop_of(running.api, traces[call][0], caller=call[0], reason=reason, verdict=verdict)
 
 
-def test_without_a_certificate_there_is_no_handshake(running: Running) -> None:
-    with pytest.raises((ssl.SSLError, ConnectionError)):
-        running.directly(None, "/stock/7")
+@pytest.mark.parametrize(
+    ("shown", "reason", "caller"),
+    [
+        ("nothing", "peer_cert_missing", None),
+        ("one of another authority", "peer_cert_untrusted", None),
+        ("an expired one", "peer_cert_expired", "clerk"),
+        ("plain text", "handshake_failed", None),
+    ],
+)
+def test_a_refused_handshake_leaves_no_span_and_is_a_refused_call_all_the_same(
+    running: Running, shown: str, reason: str, caller: str | None
+) -> None:
+    running.refused(shown)
+
+    def found() -> list[dict[str, Any]]:
+        hops = reported(running.api, "hops", since="1h", limit=100000)
+        return [hop for hop in hops if hop["callee"] == "inventory" and hop["reason"] == reason]
+
+    (hop,) = wait_for(found, seconds=25, what=f"a call refused by {reason}")
+    assert (hop["caller"], hop["verdict"], hop["outcome"]) == (caller, "denied", "refused")
+    assert hop["grade"] in ("claimed", "inferred")
 
 
 def test_the_application_gets_the_certificate_of_the_connection_and_no_other(running: Running) -> None:

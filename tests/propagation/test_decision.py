@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bindtrace.propagation.decision import FACT_VALUES, TABLE, Decision, Facts, decide, every_combination
-from bindtrace.propagation.vocabulary import JUDGED_REASONS, REASONS, VERDICTS
+from bindtrace.propagation.vocabulary import JUDGED_REASONS, PROXY_REASONS, REASONS, VERDICTS
 
 CALL = Facts(
     receiver="none", manifest="present", caller="service", callee="service", grant="yes", entry="unknown"
@@ -34,7 +34,11 @@ def test_a_call_is_judged_by_its_facts(changed: dict[str, str], expected: tuple[
 
 
 def test_every_combination_has_one_verdict_and_one_reason_of_the_closed_lists() -> None:
-    reasons = {*JUDGED_REASONS, *(reason for reasons in REASONS.values() for reason in reasons)}
+    reasons = {
+        *JUDGED_REASONS,
+        *PROXY_REASONS,
+        *(reason for reasons in REASONS.values() for reason in reasons),
+    }
 
     for facts in every_combination():
         decision = decide(facts)

@@ -76,6 +76,7 @@ CHANGES: dict[str, Callable[[Block], object]] = {
     "SAMPLED": lambda block: manager(block)["tracing"]["random_sampling"].update(value=1),
     "NO_CLAIM": without_tag("http.request.header.service-binding"),
     "NO_PEER": peer_unknown,
+    "NO_HANDSHAKE_LOG": lambda block: block["static_resources"]["listeners"][0].pop("access_log"),
     "NO_CERTIFICATE_HASH": without_tag("bindtrace.peer.cert_sha256"),
     "NO_VERDICT": without_tag("bindtrace.authz.reason"),
     "FORGEABLE_CERTIFICATE": lambda block: manager(block).update(
