@@ -7,80 +7,24 @@ Each attempt comes through here, so retries and redirects are signed anew, or no
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx
 
 from bindtrace.propagation import clock
-from bindtrace.propagation.workload.generation import Generation
 from bindtrace.propagation.workload.identity import Identity
-from bindtrace.propagation.workload.outgoing import Origin, Target, origin_of, sign, stamp, without_ours
-
-Targets = Mapping[str, Target | str]
-"""URL of an origin to who answers there: a `Target`, or the name of a service that this workload may call."""
+from bindtrace.propagation.workload.outgoing import Target, sign, stamp, without_ours
+from bindtrace.propagation.workload.pools import Pool, Pools, Targets
 
 
-class _Pool:
-    """The connections of one generation to one callee; closed when it is retired and its last call has ended."""
-
-    def __init__(self, generation: Generation, sequence: int, transport: Any) -> None:
-        self.generation, self.sequence, self.transport = generation, sequence, transport
-        self.calls = 0
-        self.retired = False
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
 
 
-class _Pools:
-    def __init__(
-        self,
-        identity: Identity,
-        targets: Targets,
-        make: Callable[..., Any],
-        settings: dict[str, Any],
-    ) -> None:
-        self.identity, self._make, self._settings = identity, make, settings
-        self.targets = {
-            origin_of(url): Target(identity.callee(target)) if isinstance(target, str) else target
-            for url, target in targets.items()
-        }
-        self._lock = threading.Lock()
-        self._current: dict[Target, _Pool] = {}
-        self.retired: list[_Pool] = []
-        self.plain = make(trust_env=False, **settings)
-
-    def target(self, url: httpx.URL) -> Target | None:
-        port = url.port or {"http": 80, "https": 443}.get(url.scheme, 0)
-        return self.targets.get(Origin(url.scheme, url.host.lower(), port))
-
-    def enter(self, target: Target) -> _Pool:
-        """The pool of the generation in force; token and connection are taken from the same one."""
-        generation, bundle = self.identity.generation, self.identity.bundle
-        with self._lock:
-            pool = self._current.get(target)
-            if pool is None or pool.generation is not generation or pool.sequence != bundle.sequence:
-                if pool is not None:
-                    pool.retired = True
-                    self.retired.append(pool)
-                context = generation.client_context(bundle, target.callee)
-                transport = self._make(verify=context, trust_env=False, **self._settings)
-                pool = self._current[target] = _Pool(generation, bundle.sequence, transport)
-            pool.calls += 1
-            return pool
-
-    def leave(self, pool: _Pool) -> list[Any]:
-        """The transports that nobody uses any more."""
-        with self._lock:
-            pool.calls -= 1
-            idle = [old for old in self.retired if old.calls == 0]
-            self.retired = [old for old in self.retired if old.calls > 0]
-        return [old.transport for old in idle]
-
-    def all(self) -> list[Any]:
-        return [self.plain, *(pool.transport for pool in (*self._current.values(), *self.retired))]
-
-
-def _signed(request: httpx.Request, pool: _Pool, target: Target, stamping: type[_Stamping]) -> httpx.Request:
+def _signed(
+    request: httpx.Request, pool: Pool[Any], target: Target, stamping: type[_Stamping]
+) -> httpx.Request:
     """A request of its own: a redirect copies the headers of the original, which must not have ours."""
     kept = without_ours(request.headers.raw)
     names = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in kept}
@@ -156,30 +100,32 @@ class BindingTransport(httpx.BaseTransport):
     """For `httpx.Client`. `settings` go to `httpx.HTTPTransport`. Calls without a credential raise Refusal."""
 
     def __init__(self, identity: Identity, targets: Targets, **settings: Any) -> None:
-        self._pools = _Pools(identity, targets, httpx.HTTPTransport, settings)
+        self._plain = httpx.HTTPTransport(trust_env=False, **settings)
+        self._pools = Pools(
+            identity,
+            targets,
+            lambda context: httpx.HTTPTransport(verify=context, trust_env=False, **settings),
+        )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        target = self._pools.target(request.url)
+        target = self._pools.target(*_origin(request.url))
         if target is None:
-            plain: httpx.HTTPTransport = self._pools.plain
-            return plain.handle_request(_unsigned(request))
+            return self._plain.handle_request(_unsigned(request))
         pool = self._pools.enter(target)
         try:
-            response: httpx.Response = pool.transport.handle_request(
-                _signed(request, pool, target, _Stamping)
-            )
+            response = pool.connections.handle_request(_signed(request, pool, target, _Stamping))
         except BaseException:
             self._leave(pool)
             raise
         response.stream = _LeavingStream(response.stream, lambda: self._leave(pool))
         return response
 
-    def _leave(self, pool: _Pool) -> None:
+    def _leave(self, pool: Pool[Any]) -> None:
         for transport in self._pools.leave(pool):
             transport.close()
 
     def close(self) -> None:
-        for transport in self._pools.all():
+        for transport in (self._plain, *self._pools.all()):
             transport.close()
 
 
@@ -202,16 +148,20 @@ class AsyncBindingTransport(httpx.AsyncBaseTransport):
     """For `httpx.AsyncClient`, as `BindingTransport`."""
 
     def __init__(self, identity: Identity, targets: Targets, **settings: Any) -> None:
-        self._pools = _Pools(identity, targets, httpx.AsyncHTTPTransport, settings)
+        self._plain = httpx.AsyncHTTPTransport(trust_env=False, **settings)
+        self._pools = Pools(
+            identity,
+            targets,
+            lambda context: httpx.AsyncHTTPTransport(verify=context, trust_env=False, **settings),
+        )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        target = self._pools.target(request.url)
+        target = self._pools.target(*_origin(request.url))
         if target is None:
-            plain: httpx.AsyncHTTPTransport = self._pools.plain
-            return await plain.handle_async_request(_unsigned(request))
+            return await self._plain.handle_async_request(_unsigned(request))
         pool = self._pools.enter(target)
         try:
-            response: httpx.Response = await pool.transport.handle_async_request(
+            response = await pool.connections.handle_async_request(
                 _signed(request, pool, target, _AsyncStamping)
             )
         except BaseException:
@@ -220,10 +170,10 @@ class AsyncBindingTransport(httpx.AsyncBaseTransport):
         response.stream = _AsyncLeavingStream(response.stream, lambda: self._leave(pool))
         return response
 
-    async def _leave(self, pool: _Pool) -> None:
+    async def _leave(self, pool: Pool[Any]) -> None:
         for transport in self._pools.leave(pool):
             await transport.aclose()
 
     async def aclose(self) -> None:
-        for transport in self._pools.all():
+        for transport in (self._plain, *self._pools.all()):
             await transport.aclose()
