@@ -72,12 +72,16 @@ class Scaled:
             stop()
 
     def join(self, workload: Workload) -> Identity:
+        return Identity.join(self.invite(workload))
+
+    def invite(self, workload: Workload) -> Path:
+        """The file that a workload joins with."""
         opened = Authority(self.directory)
         path = self.directory / f"{workload.service}-{time.monotonic_ns()}.join"
         secret = opened.invite(workload, now_s())
         joining.write(path, joining.Invitation(self.address, workload, secret, opened.bundle()))
         opened.store.close()
-        return Identity.join(path)
+        return path
 
     def cas(self) -> int:
         return self.authority.store.keys("ca")[-1].key.number
@@ -125,8 +129,10 @@ class Callers:
 
 
 @contextmanager
-def called(identity: Identity) -> Iterator[int]:
+def called(identity: Identity, app: App | None = None) -> Iterator[int]:
     """The port of a guarded inventory that takes its leaf and trust of each handshake from `identity`."""
-    guard = ASGIGuard(App(), mode="enforce", receiver=identity.receiver(), trust=identity, explain=True)
+    guard = ASGIGuard(
+        app or App(), mode="enforce", receiver=identity.receiver(), trust=identity, explain=True
+    )
     with serving(guard, identity.server_context(), limit_concurrency=None) as port:
         yield port
