@@ -9,7 +9,6 @@ anew, or not at all where they lead elsewhere.
 from __future__ import annotations
 
 import asyncio
-import ssl
 from typing import Any
 
 import aiohttp
@@ -17,6 +16,7 @@ import aiohttp
 from bindtrace.propagation import clock
 from bindtrace.propagation.errors import Refusal
 from bindtrace.propagation.guard.headers import canonical
+from bindtrace.propagation.identity.bundle import Bundle
 from bindtrace.propagation.vocabulary import WIT_HEADER, WPT_HEADER
 from bindtrace.propagation.workload.generation import Generation
 from bindtrace.propagation.workload.identity import Identity
@@ -35,7 +35,8 @@ class BindingConnector(aiohttp.TCPConnector):
     def __init__(self, identity: Identity, targets: Targets, **settings: Any) -> None:
         super().__init__(**settings)
 
-        def make(context: ssl.SSLContext) -> aiohttp.TCPConnector:
+        def make(generation: Generation, bundle: Bundle, target: Target) -> aiohttp.TCPConnector:
+            context = generation.client_context(bundle, target.callee)
             return aiohttp.TCPConnector(**{**settings, "ssl": context})
 
         self._pools = Pools(identity, targets, make)

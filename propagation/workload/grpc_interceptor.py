@@ -4,8 +4,8 @@
     channel = grpc.intercept_channel(plain, BindingInterceptor(identity, "inventory"))
 
 gRPC keeps a channel's certificate for its life, longer than a generation lives; so calls are proven by a proof token,
-on any channel. What gRPC itself sends again (transparent retries) carries the same proof: such a binding needs
-`replay = "report"`.
+on any channel (`grpc_channel.BindingChannel` has a channel a generation). What gRPC itself sends again (transparent
+retries) carries the same proof: such a binding needs `replay = "report"`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import grpc
 from bindtrace.propagation import clock
 from bindtrace.propagation.guard.headers import canonical
 from bindtrace.propagation.vocabulary import WIT_HEADER, WPT_HEADER
+from bindtrace.propagation.workload.generation import Generation
 from bindtrace.propagation.workload.identity import Identity
 from bindtrace.propagation.workload.outgoing import Target, sign, stamp
 
@@ -38,15 +39,18 @@ class BindingInterceptor(
 ):
     """`target` is a `Target`, or the name of a service that this workload may call. Raises Refusal without a token."""
 
-    def __init__(self, identity: Identity, target: Target | str) -> None:
-        self._identity = identity
+    def __init__(
+        self, identity: Identity, target: Target | str, generation: Generation | None = None
+    ) -> None:
+        """With a `generation` its tokens are sent, else those of the one in force."""
+        self._identity, self._generation = identity, generation
         self._target = Target(identity.callee(target), proof="wpt") if isinstance(target, str) else target
 
     def _signed(self, details: Any) -> _Details:
         kept = [(key, value) for key, value in details.metadata or () if canonical(key.encode()) not in _OURS]
         names = {key.lower(): value for key, value in kept if isinstance(value, str)}
         added = sign(
-            self._identity.generation,
+            self._generation or self._identity.generation,
             self._target,
             method="POST",
             url=details.method,

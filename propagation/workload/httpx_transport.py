@@ -104,7 +104,9 @@ class BindingTransport(httpx.BaseTransport):
         self._pools = Pools(
             identity,
             targets,
-            lambda context: httpx.HTTPTransport(verify=context, trust_env=False, **settings),
+            lambda generation, bundle, target: httpx.HTTPTransport(
+                verify=generation.client_context(bundle, target.callee), trust_env=False, **settings
+            ),
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -152,7 +154,9 @@ class AsyncBindingTransport(httpx.AsyncBaseTransport):
         self._pools = Pools(
             identity,
             targets,
-            lambda context: httpx.AsyncHTTPTransport(verify=context, trust_env=False, **settings),
+            lambda generation, bundle, target: httpx.AsyncHTTPTransport(
+                verify=generation.client_context(bundle, target.callee), trust_env=False, **settings
+            ),
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

@@ -5,11 +5,11 @@ What makes and closes connections is the library's; a pool that is retired is ha
 
 from __future__ import annotations
 
-import ssl
 import threading
 from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar
 
+from bindtrace.propagation.identity.bundle import Bundle
 from bindtrace.propagation.workload.generation import Generation
 from bindtrace.propagation.workload.identity import Identity
 from bindtrace.propagation.workload.outgoing import Origin, Target, origin_of
@@ -29,9 +29,11 @@ class Pool(Generic[C]):
 
 
 class Pools(Generic[C]):
-    """`make`: connections that shake hands by a context. Raises Refusal for a service that may not be called."""
+    """`make` opens the connections of a generation. Raises Refusal for a service that may not be called."""
 
-    def __init__(self, identity: Identity, targets: Targets, make: Callable[[ssl.SSLContext], C]) -> None:
+    def __init__(
+        self, identity: Identity, targets: Targets, make: Callable[[Generation, Bundle, Target], C]
+    ) -> None:
         self._identity, self._make = identity, make
         self._targets = {
             origin_of(url): Target(identity.callee(target)) if isinstance(target, str) else target
@@ -51,7 +53,7 @@ class Pools(Generic[C]):
         with self._lock:
             pool = self._current.get(target)
             if pool is None or pool.generation is not generation or pool.sequence != bundle.sequence:
-                made = self._make(generation.client_context(bundle, target.callee))
+                made = self._make(generation, bundle, target)
                 if pool is not None:
                     self._retired.append(pool)
                 pool = self._current[target] = Pool(generation, bundle.sequence, made)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from campaigning import quantity
-from rotating import INVENTORY, ORDERS, SCALED, Callers, Scaled, called
+from rotating import INVENTORY, ORDERS, SCALED, Callers, Scaled, by_grpc, by_httpx, called, called_by_grpc
 from support import wait_for
 
 SECONDS = quantity(600, 75)
@@ -17,17 +17,19 @@ CALLERS = quantity(16, 4)
 
 @pytest.mark.timeout(SECONDS * 3 + 120)
 @pytest.mark.parametrize("proof", ["mtls", "wpt"])
-def test_no_call_fails_while_everything_rotates(tmp_path: Path, proof: str) -> None:
+@pytest.mark.parametrize("road", ["http", "grpc"])
+def test_no_call_fails_while_everything_rotates(tmp_path: Path, road: str, proof: str) -> None:
+    serves, by = {"http": (called, by_httpx), "grpc": (called_by_grpc, by_grpc)}[road]
     scaled = Scaled(tmp_path)
     with scaled.running():
         callee, caller = scaled.join(INVENTORY), scaled.join(ORDERS)
-        with called(callee) as port, Callers(caller, port, CALLERS, proof) as callers:
+        with serves(callee) as port, Callers(by(caller, port, proof), CALLERS) as callers:
             time.sleep(SECONDS)
         rotations = caller.generation.number, callee.generation.number, scaled.cas()
         caller.close()
         callee.close()
 
-    print(f"{proof}: {callers.outcomes} generations and authorities {rotations}")
+    print(f"{road}, {proof}: {callers.outcomes} generations and authorities {rotations}")
     assert set(callers.outcomes) == {"200"}
     assert min(rotations[:2]) >= SECONDS / 6
     assert rotations[2] >= 1 + SECONDS // 75
@@ -39,7 +41,7 @@ def test_short_outages_cost_nothing(tmp_path: Path) -> None:
     scaled = Scaled(tmp_path)
     stop = scaled.start()
     callee, caller = scaled.join(INVENTORY), scaled.join(ORDERS)
-    with called(callee) as port, Callers(caller, port, 4) as callers:
+    with called(callee) as port, Callers(by_httpx(caller, port), 4) as callers:
         for _ in range(quantity(5, 2)):
             stop()
             time.sleep(SCALED.token_s * 0.4)
@@ -59,7 +61,7 @@ def test_a_long_outage_ends_in_expired_credentials_and_is_over_within_seconds(tm
     scaled = Scaled(tmp_path, replace(SCALED, ca_s=400, token_key_s=400, leaf_s=60))
     stop = scaled.start()
     callee, caller = scaled.join(INVENTORY), scaled.join(ORDERS)
-    with called(callee) as port, Callers(caller, port, 4) as callers:
+    with called(callee) as port, Callers(by_httpx(caller, port), 4) as callers:
         wait_for(lambda: caller.generation.number >= 2, seconds=30, what="a renewal")
         stop()
         time.sleep(SCALED.token_s * 1.5 + SCALED.skew_s)

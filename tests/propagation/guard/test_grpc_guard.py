@@ -13,9 +13,10 @@ import pytest
 from guarding import Spans
 from identities import NOW_S, ORDERS, Scene
 from opentelemetry import trace
+from rotating import DNS_NAME, Scaled
 from rotating import INVENTORY as CALLEE
 from rotating import ORDERS as CALLER
-from rotating import Scaled
+from support import wait_for
 
 from bindtrace.propagation import clock
 from bindtrace.propagation.authority.rotation import Lives
@@ -23,6 +24,7 @@ from bindtrace.propagation.guard.request import FixedTrust
 from bindtrace.propagation.identity import certificates
 from bindtrace.propagation.identity.keys import private_pem
 from bindtrace.propagation.serving.grpc_guard import GuardInterceptor, server_credentials
+from bindtrace.propagation.workload.grpc_channel import BindingChannel
 from bindtrace.propagation.workload.grpc_interceptor import BindingInterceptor
 
 KINDS = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
@@ -174,3 +176,52 @@ def test_a_workload_calls_another_over_mtls_across_a_renewal(tmp_path: Path, spa
 
     said = [dict(span.attributes or {}) for span in spans.all() if span.name == "HTTP"]
     assert [one["bindtrace.authz.assurance"] for one in said] == ["mtls+wpt", "mtls+wpt"]
+
+
+@pytest.mark.slow
+def test_a_channel_that_follows_generations_ends_each_with_its_last_call(
+    tmp_path: Path, spans: Spans
+) -> None:
+    scaled, echo = Scaled(tmp_path, Lives()), Echo()
+    with scaled.running():
+        callee, caller = scaled.join(CALLEE), scaled.join(CALLER)
+        guarding = GuardInterceptor(mode="enforce", receiver=callee.receiver(), trust=callee)
+        name = (("grpc.ssl_target_name_override", DNS_NAME),)
+        with (
+            serving(guarding, echo, server_credentials(callee)) as address,
+            BindingChannel(caller, address, "inventory", name) as channel,
+        ):
+            opened = iter(channel.unary_stream("/shop.Echo/unary_stream")(b"ab", timeout=5))
+            assert next(opened) == b"ab"
+            assert caller.renew() is None
+            answers = [call(channel, kind) for kind in KINDS]
+            method = channel.unary_unary("/shop.Echo/unary_unary")
+            answers += [method.future(b"ab", timeout=5).result(), method.with_call(b"ab", timeout=5)[0]]
+            held = len(channel._pools.all())
+            rest = list(opened)
+            wait_for(lambda: len(channel._pools.all()) == 1, what="the older connection to be closed")
+        caller.close()
+        callee.close()
+
+    assert (answers, held, rest) == ([b"ab"] * 6, 2, [b"ab"])
+    said = [dict(span.attributes or {}) for span in spans.all() if span.name == "HTTP"]
+    assert {one["bindtrace.authz.assurance"] for one in said} == {"mtls"}
+
+
+@pytest.mark.slow
+def test_a_channel_does_not_speak_to_a_server_of_another_name(tmp_path: Path) -> None:
+    scaled = Scaled(tmp_path, Lives())
+    with scaled.running():
+        stranger, caller = scaled.join(CALLER), scaled.join(CALLER)
+        guarding = GuardInterceptor(mode="enforce", receiver=stranger.receiver(), trust=stranger)
+        name = (("grpc.ssl_target_name_override", DNS_NAME),)
+        with (
+            serving(guarding, Echo(), server_credentials(stranger)) as address,
+            BindingChannel(caller, address, "inventory", name) as channel,
+            pytest.raises(grpc.RpcError) as refused,
+        ):
+            call(channel, "unary_unary")
+        stranger.close()
+        caller.close()
+
+    assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
