@@ -148,7 +148,7 @@ QUESTIONS: Final = (
             pick(place.manager, "common_http_protocol_options", "max_connection_duration").text
         ),
         "a connection outlives the certificate that it began with",
-        "set common_http_protocol_options.max_connection_duration to half of a certificate's life",
+        "set common_http_protocol_options.max_connection_duration to two fifths of a certificate's life",
     ),
 )
 """In the order in which they are told."""

@@ -18,7 +18,7 @@ def clusters(sidecar: Sidecar) -> list[Block]:
     for callee in sidecar.callees:
         cluster = (_followed if sidecar.follows_registry else _fixed)(sidecar, callee)
         cluster["transport_socket"] = upstream(sidecar.files, callee.service)
-        cluster["typed_extension_protocol_options"] = _protocol(sidecar.leaf_life_s // 2)
+        cluster["typed_extension_protocol_options"] = _protocol(sidecar.connection_age_s)
         found.append(cluster)
     if sidecar.collector:
         cluster = _cluster(COLLECTOR, sidecar.collector)

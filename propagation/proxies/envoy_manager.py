@@ -30,7 +30,7 @@ def manager(
         "path_with_escaped_slashes_action": "REJECT_REQUEST",
         "common_http_protocol_options": {
             # an old connection keeps the old certificate: it ends while that is still good
-            "max_connection_duration": f"{sidecar.leaf_life_s // 2}s",
+            "max_connection_duration": f"{sidecar.connection_age_s}s",
             "headers_with_underscores_action": "REJECT_REQUEST",
         },
         **also,

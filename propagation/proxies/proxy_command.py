@@ -67,7 +67,7 @@ def proxy() -> None:
 @click.option("--otlp", default="127.0.0.1:4317", show_default=True, metavar="HOST:PORT",
               help="The collector, by gRPC; `-` for no spans.")  # fmt: skip
 @click.option("--leaf-life", "leaf_life_s", type=click.IntRange(60), default=3600, show_default=True,
-              metavar="SECONDS", help="Of certificates; connections end after half of it.")  # fmt: skip
+              metavar="SECONDS", help="Of certificates; connections end after two fifths of it.")  # fmt: skip
 @click.option("--fragment", is_flag=True, help="Only the parts to put into a configuration that there is.")
 def envoy(
     service: str,
@@ -150,7 +150,7 @@ def _asking(command: F) -> F:
 @proxy.command()
 @_asking
 @click.option("--leaf-life", "leaf_life_s", type=click.IntRange(60), default=3600, show_default=True,
-              metavar="SECONDS", help="Of certificates; connections end after half of it.")  # fmt: skip
+              metavar="SECONDS", help="Of certificates; connections end after two fifths of it.")  # fmt: skip
 def nginx(folder: Path, inbound: str, app: str, authz: str, leaf_life_s: int) -> None:
     """A server of nginx before a service, on stdout: mutual TLS, and `auth_request` at `authz serve`."""
     places = (address(inbound), address(app), address(authz))

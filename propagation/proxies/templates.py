@@ -11,7 +11,7 @@ from typing import Final
 
 from bindtrace.propagation.errors import Refusal
 from bindtrace.propagation.proxies.file_names import AUTHORITIES, CERTIFICATE, CURRENT, KEY
-from bindtrace.propagation.proxies.plan import Address
+from bindtrace.propagation.proxies.plan import Address, connection_age_s
 
 NGINX: Final = Template("""\
 # For the `http` block, such as conf.d/bindtrace.conf. After each rotation of the files: nginx -s reload
@@ -30,7 +30,7 @@ server {
     # a resumed session would keep the trust of the day it began, an old connection its old certificate
     ssl_session_tickets off;
     ssl_session_cache off;
-    keepalive_time ${half_s}s;
+    keepalive_time ${age_s}s;
     # another spelling of a header is not handed on
     underscores_in_headers off;
     ignore_invalid_headers on;
@@ -111,7 +111,7 @@ def nginx(files: Path, inbound: Address, app: Address, authz: Address, leaf_life
         inbound=_socket(inbound),
         app=_socket(app),
         authz=_socket(authz),
-        half_s=leaf_life_s // 2,
+        age_s=connection_age_s(leaf_life_s),
     )
 
 

@@ -35,6 +35,23 @@ def test_no_call_fails_while_everything_rotates(tmp_path: Path, road: str, proof
     assert rotations[2] >= 1 + SECONDS // 75
 
 
+@pytest.mark.timeout(SECONDS * 3 + 120)
+def test_no_call_through_two_envoys_fails_while_everything_rotates(tmp_path: Path) -> None:
+    scaled, app = Scaled(tmp_path), Certified()
+    with (
+        scaled.running(),
+        through_envoys(scaled, tmp_path, app) as port,
+        Callers(by_sidecar(port), CALLERS) as callers,
+    ):
+        time.sleep(SECONDS)
+        rotations = len(app.certificates), scaled.cas()
+
+    print(f"envoy: {callers.outcomes} certificates of the caller and authorities {rotations}")
+    assert set(callers.outcomes) == {"200"}
+    assert rotations[0] >= SECONDS / 6
+    assert rotations[1] >= 1 + SECONDS // 75
+
+
 @pytest.mark.timeout(600)
 def test_short_outages_cost_nothing(tmp_path: Path) -> None:
     """40 % of the token's life, five times."""
