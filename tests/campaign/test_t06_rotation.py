@@ -8,7 +8,19 @@ from pathlib import Path
 
 import pytest
 from campaigning import quantity
-from rotating import INVENTORY, ORDERS, SCALED, Callers, Scaled, by_grpc, by_httpx, called, called_by_grpc
+from interop.rotating_sidecars import Certified, through_envoys
+from rotating import (
+    INVENTORY,
+    ORDERS,
+    SCALED,
+    Callers,
+    Scaled,
+    by_grpc,
+    by_httpx,
+    by_sidecar,
+    called,
+    called_by_grpc,
+)
 from support import wait_for
 
 SECONDS = quantity(600, 75)

@@ -1,4 +1,4 @@
-"""T2: the known attacks on tokens, each with its one pinned reason; and a trap that nobody may connect to."""
+"""T2: the known attacks on tokens, one pinned reason through every entry point; and a trap that nobody connects to."""
 
 from __future__ import annotations
 
@@ -15,19 +15,62 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from guarding import App, call, guard
 from identities import INVENTORY, NOW_S, ORDERS, Domain, Scene
 
 from bindtrace.propagation.absent import Absent
+from bindtrace.propagation.guard.request import FixedTrust, Request
+from bindtrace.propagation.guard.wsgi import WSGIGuard
 from bindtrace.propagation.identity import jose, keys
 from bindtrace.propagation.identity.compact import take_apart
 from bindtrace.propagation.identity.encoding import b64url, decode_b64url
+from bindtrace.propagation.proxies.endpoint import AuthzApp
 
 SCENE = Scene()
 KID = keys.public_of(SCENE.domain.token_key).thumbprint
 
 
 def reason(text: str) -> str:
-    return Scene(SCENE.domain, SCENE.key).judge(SCENE.request(text, "x")).reason
+    """The one reason that the judgement, both guards and the endpoint that proxies ask give."""
+    request = SCENE.request(text, "x")
+    said = {
+        Scene(SCENE.domain, SCENE.key).judge(request).reason,
+        *(entered(Scene(SCENE.domain, SCENE.key), request) for entered in ENTRIES),
+    }
+    (only,) = said
+    return only
+
+
+def by_asgi(scene: Scene, request: Request) -> str:
+    return str(json.loads(call(guard(scene, App(), explain=True), request)[1]["body"])["reason"])
+
+
+def by_wsgi(scene: Scene, request: Request) -> str:
+    application = WSGIGuard(
+        lambda environ, start_response: [b""], mode="enforce", receiver=scene.receiver,
+        trust=FixedTrust(scene.trust), explain=True, now_unix_nano=lambda: NOW_S * 10**9,
+    )  # fmt: skip
+    environ = {
+        "SERVER_SOFTWARE": "gunicorn/27.0",
+        "REQUEST_METHOD": request.method,
+        "PATH_INFO": request.path,
+    } | {
+        "HTTP_" + name.decode().upper().replace("-", "_"): value.decode("latin-1")
+        for name, value in request.headers
+    }
+    return str(json.loads(b"".join(application(environ, lambda *_: None)))["reason"])
+
+
+def by_proxy(scene: Scene, request: Request) -> str:
+    endpoint = AuthzApp(
+        mode="enforce", receiver=scene.receiver, trust=FixedTrust(scene.trust), explain=True,
+        now_unix_nano=lambda: NOW_S * 10**9,
+    )  # fmt: skip
+    asked = Request(request.headers, request.method, f"/same{request.path}", None, request.source)
+    return str(json.loads(call(endpoint, asked)[1]["body"])["reason"])
+
+
+ENTRIES = (by_asgi, by_wsgi, by_proxy)
 
 
 def claims(**changes: Any) -> dict[str, Any]:
