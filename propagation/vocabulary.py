@@ -96,6 +96,10 @@ CALLER_UNVERIFIED: Final = "bindtrace.caller.unverified"
 """The subject of a token that did not pass: parsed, never verified. Not `CALLER_CLAIMED`, which a header says."""
 TARGET_ID: Final = "bindtrace.target.id"
 PEER_CERT_SHA256: Final = "bindtrace.peer.cert_sha256"
+PEER_CERT_AGE_S: Final = "bindtrace.peer.cert_age_s"
+PEER_CERT_REMAINING_S: Final = "bindtrace.peer.cert_remaining_s"
+PROOF_AGE_S: Final = "bindtrace.pop.age_s"
+"""By the receiver's clock, of what it refused for its time: negative is before the time that the credential says."""
 PEER_VIA: Final = "bindtrace.peer.via"
 CREDENTIAL_KID: Final = "bindtrace.credential.kid"
 CREDENTIAL_AGE_S: Final = "bindtrace.credential.age_s"
@@ -219,6 +223,15 @@ SPAN_CONCEPTS: Final[tuple[Concept, ...]] = (
     Concept("credential_sha256", "text", (CREDENTIAL_SHA256,)),
     Concept("proof_sha256", "text", (PROOF_SHA256,)),
     Concept("edge_traceparent", "text", (EDGE_TRACEPARENT,)),
+    Concept("authz_assurance", "text", (AUTHZ_ASSURANCE,)),
+    Concept("authz_mode", "text", (AUTHZ_MODE,)),
+    Concept("authz_position", "text", (AUTHZ_POSITION,)),
+    Concept("authz_headers_mutated", "text", (AUTHZ_HEADERS_MUTATED,)),
+    Concept("authz_failure_mode", "text", (AUTHZ_FAILURE_MODE,)),
+    Concept("authz_replayed", "text", (AUTHZ_REPLAYED,)),
+    Concept("credential_age_s", "integer", (CREDENTIAL_AGE_S,)),
+    Concept("credential_remaining_s", "integer", (CREDENTIAL_REMAINING_S,)),
+    Concept("edge_stripped", "first", (EDGE_STRIPPED,)),
 )
 
 SERVER_PORT_KEYS: Final = {"server.address": "server.port", "net.peer.name": "net.peer.port"}

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from bindtrace.propagation import vocabulary as words
+from bindtrace.propagation.absent import Absent
 from bindtrace.propagation.guard.modes import Outcome
 from bindtrace.propagation.guard.request import Judgement, Receiver, Trust
+from bindtrace.propagation.identity import wpt
 from bindtrace.propagation.identity.wit import Wit
 from bindtrace.propagation.vocabulary import Position
 
@@ -56,6 +58,7 @@ def attributes(
         words.PROOF_SHA256: None if judgement.proof is None else fingerprint(judgement.proof),
         **(_of_token(judgement.wit, trust, now_s) if judgement.wit else {}),
         **_of_peer(judgement),
+        **_of_times(judgement, now_s),
     }
     return {name: value for name, value in values.items() if value is not None}
 
@@ -81,6 +84,19 @@ def _of_peer(judgement: Judgement) -> dict[str, Value | None]:
         words.PEER_CERT_SHA256: None if judgement.leaf is None else judgement.leaf.sha256.hex(),
         words.PEER_VIA: judgement.via,
     }
+
+
+def _of_times(judgement: Judgement, now_s: float) -> dict[str, Value | None]:
+    """How far a proof or a certificate that was refused for its time is from it: clocks that differ show by this."""
+    values: dict[str, Value | None] = {}
+    leaf = judgement.leaf
+    if judgement.reason in ("peer_cert_expired", "peer_cert_not_yet_valid") and leaf is not None:
+        values[words.PEER_CERT_AGE_S] = round(now_s - leaf.not_before_s)
+        values[words.PEER_CERT_REMAINING_S] = round(leaf.not_after_s - now_s)
+    if judgement.reason == "pop_expired":
+        proof = wpt.parse(judgement.proof or "")
+        values[words.PROOF_AGE_S] = None if isinstance(proof, Absent) else round(now_s - proof.issued_at_s)
+    return values
 
 
 def _printable(stripped: Mapping[str, str]) -> tuple[str, ...] | None:

@@ -71,6 +71,8 @@ select
     g.caller_scope,
     g.granted_road,
     g.authz_decision,
+    g.assurance,
+    g.guarded_at,
     g.claims_outside,
     coalesce(g.authz_reason, 'none') as fact_receiver,
     case when g.policed then 'present' else 'absent' end as fact_manifest,

@@ -47,7 +47,7 @@ select
     -- the log is written in order: what is newer than the call says that it was complete by then
     coalesce(
         p.verified_caller is not null and p.credential_sha256 is not null and i.credential_sha256 is null
-        and p.before_last_issued,
+        and p.before_last_issued and not p.before_log,
         false
     ) as never_issued
 from dated as p

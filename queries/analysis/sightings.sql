@@ -43,6 +43,9 @@ select
     coalesce(app.authz_decision, entry.authz_decision) as authz_decision,
     coalesce(app.authz_reason, entry.authz_reason) as authz_reason,
     coalesce(app.credential_sha256, entry.credential_sha256) as credential_sha256,
+    coalesce(app.authz_assurance, entry.authz_assurance) as assurance,
+    coalesce(app.authz_position, entry.authz_position) as guarded_at,
+    coalesce(app.before_log, entry.before_log, false) as before_log,
     coalesce(entry.tls_version, app.tls_version, client.tls_version) as tls_version,
     target.peer_service,
     target.db_system,
@@ -58,7 +61,12 @@ select
             case when s.shared then 'shared-id' end,
             case when s.conflict then 'conflicting-copies' end,
             case when s.cycle then 'parent-cycle' end,
-            case when s.twice_sent then 'duplicate-traceparent' end
+            case when s.twice_sent then 'duplicate-traceparent' end,
+            case when edge.stripped or app.stripped or entry.stripped then 'headers-stripped' end,
+            case when app.failed_open or entry.failed_open then 'failed-open' end,
+            case when app.replayed or entry.replayed then 'replayed' end,
+            case when app.mutated or entry.mutated then 'headers-mutated' end,
+            coalesce(app.credential_mark, entry.credential_mark)
         ],
         lambda mark: mark is not null
     ) as marks

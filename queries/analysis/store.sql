@@ -45,6 +45,8 @@ select
         else 'passed'
     end as outcome,
     f.reason,
+    f.assurance,
+    f.guarded_at,
     f.grade,
     f.pairing,
     f.grant_file,

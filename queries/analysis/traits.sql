@@ -1,6 +1,6 @@
 -- Traits: what spans say of themselves that many say alike, each distinct tuple of it once, with who says it.
 -- parameters: first_load, last_load (of the touched traces)
--- reads: touched, spans, identities, service_matches
+-- reads: touched, spans, identities, service_matches, issued_credentials
 -- why: names, hosts, states and statuses repeat: a few thousand tuples in a million spans. All that is decided from
 --      them is decided once a tuple, and a span carries the tuple's number. What differs from call to call (ids,
 --      times, paths, request ids) is not in it. A name comes from its own resource only, never from a neighbour.
@@ -45,9 +45,26 @@ told as (
         s.verified_caller,
         s.authz_decision,
         s.authz_reason,
-        s.credential_sha256
+        s.credential_sha256,
+        s.authz_assurance,
+        s.authz_mode,
+        s.authz_position,
+        s.authz_headers_mutated = 'true' as mutated,
+        s.authz_failure_mode = 'open' as failed_open,
+        s.authz_replayed = 'true' as replayed,
+        s.edge_stripped is not null and s.edge_stripped <> '-' as stripped,
+        -- renewed at a half of its life, it is late from two thirds (findings.md F11)
+        case
+            when 6 * s.credential_age_s::integer > 5 * (s.credential_age_s::integer + s.credential_remaining_s)
+                then 'credential-ending'
+            when 3 * s.credential_age_s::integer > 2 * (s.credential_age_s::integer + s.credential_remaining_s)
+                then 'credential-old'
+        end as credential_mark,
+        -- issued before the log that we have begins: whether it was ever issued is not to be told
+        s.start_time_unix_nano < log.begins_unix_nano + 1000000000::ubigint * s.credential_age_s as before_log
     from spans as s
     semi join touched using (trace_id)
+    cross join (select min(issued_unix_nano) as begins_unix_nano from issued_credentials) as log
     where s.load_id >= $first_load and s.load_id <= $last_load
     group by all
 ),

@@ -39,6 +39,8 @@ create table if not exists hops (
     verdict varchar not null,
     outcome varchar not null,
     reason varchar not null,
+    assurance varchar,  -- what the callee's guard had its caller proven by; null: no guard says
+    guarded_at varchar,  -- where the callee's guard stands: boundary, outermost, inner, unknown or proxy; null: none is seen
     grade varchar not null,
     pairing varchar not null,
     grant_file varchar,

@@ -12,6 +12,13 @@ create or replace macro proxy_service(node) as
     end;
 create or replace macro first_of_each(items) as
     list_filter(items, lambda item, place: list_position(items, item) = place);
+-- The /24 or /48 that an address is in: who sends from many addresses sends from one network.
+create or replace macro network_of(address) as
+    case
+        when address like '%.%.%.%' then regexp_extract(address, '(\d+\.\d+\.\d+)\.\d+$', 1) || '.0/24'
+        when address like '%:%' then array_to_string(string_split(address, ':')[1:3], ':') || '::/48'
+        else address
+    end;
 create or replace macro own_host(address) as coalesce(regexp_matches(address, '^(127\.|::1$|localhost$)'), false);
 -- Of a try that got no answer only the host is known.
 create or replace macro same_callee(one, other) as

@@ -57,5 +57,14 @@ create table if not exists spans (
     authz_reason varchar,
     credential_sha256 varchar,
     proof_sha256 varchar,
-    edge_traceparent varchar
+    edge_traceparent varchar,
+    authz_assurance varchar,
+    authz_mode varchar,
+    authz_position varchar,
+    authz_headers_mutated varchar,
+    authz_failure_mode varchar,
+    authz_replayed varchar,
+    credential_age_s usmallint,
+    credential_remaining_s usmallint,
+    edge_stripped varchar
 );
