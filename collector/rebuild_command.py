@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bindtrace.collector.storing import held_database
 from bindtrace.propagation.errors import Refusal
+from bindtrace.queries.analyse import cores
 from bindtrace.queries.analyse import rebuild as rebuild_hops
 from bindtrace.queries.options import file_option
 from bindtrace.queries.render import say
@@ -33,7 +34,11 @@ def rebuild(db: Path) -> None:
     with held_database(db) as con:
         spans, began = _count(con, "spans"), time.monotonic()
         with _progress(spans) as done:
-            rebuild_hops(con, on_run=lambda load: done(_count(con, f"spans where load_id <= {load}")))
+            rebuild_hops(
+                con,
+                on_run=lambda load: done(_count(con, f"spans where load_id <= {load}")),
+                shares=cores(con),
+            )
         took_s = time.monotonic() - began
         say(f"rebuilt {_count(con, 'hops'):,} hops of {spans:,} spans in {db}, {took_s:.1f} s")
 

@@ -17,7 +17,7 @@ from bindtrace.collector.store.loader import GROUP_SPANS
 from bindtrace.collector.store.writer import Writer
 from bindtrace.propagation.errors import Refusal
 from bindtrace.propagation.manifest import Manifest
-from bindtrace.queries.analyse import analyse
+from bindtrace.queries.analyse import analyse, cores
 from bindtrace.queries.database import open_database
 from bindtrace.queries.lock import acquire
 from bindtrace.queries.policy import install_policy
@@ -78,5 +78,5 @@ def store(
         outcome.duplicates += sum(piece.request.spans for piece in group) - written.spans
         for piece in group:
             outcome.rejects(piece)
-    analyse(con)
+    analyse(con, shares=cores(con))
     return outcome

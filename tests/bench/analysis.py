@@ -177,7 +177,7 @@ def _measure(path: Path, size: int) -> tuple[list[str], float]:
     ]
     cpu_s = time.process_time()
     with _steps() as steps:
-        seconds = _timed(lambda: analysis.rebuild(con))
+        seconds = _timed(lambda: analysis.rebuild(con, shares=analysis.cores(con)))
     cpu_s = time.process_time() - cpu_s
     hops = _one(con, "select count(*) from hops")
     peak = _peak_mib()
@@ -188,7 +188,7 @@ def _measure(path: Path, size: int) -> tuple[list[str], float]:
         f"  plain recursive query {plain:.2f} s ({seconds / plain:.1f} of it)"
     )
     lines += [
-        f"    {name:<14} {spent:8.2f} s  {spent / seconds:5.0%}"
+        f"    {name:<14} {spent:8.2f} s  {spent / sum(steps.values()):5.0%}"
         for name, spent in sorted(steps.items(), key=lambda kv: -kv[1])[:12]
     ]
     trace = _one(con, f"select replace(md5('t{size // MEAN // 2}')::uuid::varchar, '-', '')")
@@ -227,7 +227,7 @@ def _incremental(stored: list[tuple[int, Path]]) -> list[str]:
 
 @contextmanager
 def _steps() -> Iterator[dict[str, float]]:
-    """Seconds that each step of the analysis took, its Python part included in the step after it."""
+    """Seconds of each step of the analysis over all threads, its Python part included."""
     spent: dict[str, float] = defaultdict(float)
     whole = sql_files.ordered
 

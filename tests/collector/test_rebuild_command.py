@@ -27,11 +27,11 @@ GRAPHS, LOADS, AT_ONCE = 20, 8, 120
 REBUILD = """
 import sys
 from pathlib import Path
-from bindtrace.queries.analyse import rebuild
+from bindtrace.queries.analyse import Shares, rebuild
 from bindtrace.queries.database import open_database
 con = open_database(Path(sys.argv[1]))
 print("open", flush=True)
-rebuild(con, int(sys.argv[2]))
+rebuild(con, int(sys.argv[2]), shares=Shares(2, 1))
 print("done", flush=True)
 """
 

@@ -13,11 +13,12 @@ from drawing import CONSUMER, PRODUCER, span, trace_id
 from drawing import draw as draw_spans
 from graph_rows import declare_edge, differences, hops_by_graph, shuffled_loads, store
 
-from bindtrace.queries.analyse import analyse, rebuild
+from bindtrace.queries.analyse import ALONE, Shares, analyse, rebuild
 
 Con = duckdb.DuckDBPyConnection
 ONCE_WRONG = (7, 14, 42, 84, 89, 99, 159, 193, 197, 566, 681, 889, 1122, 2708, 2712, 2873)
 FIRST_SEED = int(os.environ.get("SEED", "1"))
+IN_TWO = Shares(2, 1)
 
 
 def draw(con: Con, seeds: range) -> list[Graph]:
@@ -55,7 +56,8 @@ def test_graphs_that_were_once_wrong_stay_right(con: Con) -> None:
     assert not wrong, "\n".join(wrong[:30])
 
 
-def test_a_late_span_reopens_a_whole_row_of_linked_traces(con: Con) -> None:
+@pytest.mark.parametrize("shares", [ALONE, IN_TWO])
+def test_a_late_span_reopens_a_whole_row_of_linked_traces(con: Con, shares: Shares) -> None:
     """Each trace's consumer names the producer in the trace before: redoing the second needs the third."""
     for place in (2, 3, 1):
         before = trace_id(place - 1)
@@ -69,13 +71,15 @@ def test_a_late_span_reopens_a_whole_row_of_linked_traces(con: Con) -> None:
         analyse(con)
     grown = con.execute("select * from hops order by all").fetchall()
 
-    rebuild(con)
+    rebuild(con, shares=shares)
 
     assert con.execute("select * from hops order by all").fetchall() == grown
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_loads_in_any_order_give_the_hops_of_a_rebuild_bit_by_bit(con: Con, seed: int) -> None:
+@pytest.mark.parametrize(("seed", "shares"), [(0, ALONE), (1, IN_TWO)])
+def test_loads_in_any_order_give_the_hops_of_a_rebuild_bit_by_bit(
+    con: Con, seed: int, shares: Shares
+) -> None:
     """Some analyses are repeated, as after a crash between the load and its watermark."""
     declare_edge(con)
     spans = [span for number in range(8) for span in graph(FIRST_SEED + 100 * seed + number, number).spans]
@@ -89,6 +93,6 @@ def test_loads_in_any_order_give_the_hops_of_a_rebuild_bit_by_bit(con: Con, seed
     analyse(con)
     grown = con.execute("select * from hops order by all").fetchall()
 
-    rebuild(con)
+    rebuild(con, shares=shares)
 
     assert con.execute("select * from hops order by all").fetchall() == grown

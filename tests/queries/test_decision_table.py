@@ -6,7 +6,8 @@ import duckdb
 import pytest
 
 from bindtrace.propagation.decision import TABLE, Facts, decide, every_combination
-from bindtrace.queries import analyse, sql_files
+from bindtrace.queries import sql_files
+from bindtrace.queries.analysis_steps import judge
 from bindtrace.queries.ruling import replace_temp
 
 NAMES = [f"fact_{field}" for field in Facts._fields]
@@ -17,7 +18,7 @@ def judged(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     """Every combination of facts, as the analysis has them before it judges, three times over."""
     replace_temp(con, "facts", ", ".join(f"{name} varchar" for name in NAMES), every_combination() * 3)
     con.execute(sql_files.folder("analysis")["facts_seen"].text)
-    analyse._judge(con, {})
+    judge(con, {})
     return con
 
 
@@ -56,7 +57,7 @@ def test_a_reason_that_only_a_newer_shim_knows_judges_nothing(con: duckdb.DuckDB
     replace_temp(con, "facts", ", ".join(f"{name} varchar" for name in NAMES), [row])
     con.execute(sql_files.folder("analysis")["facts_seen"].text)
 
-    analyse._judge(con, {})
+    judge(con, {})
 
     assert con.execute("select fact_receiver, verdict, reason from decisions").fetchall() == [
         ("quantum_mismatch", "allowed", "declared")
