@@ -9,6 +9,9 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from bindtrace.collector.allocators import with_settings
+from bindtrace.propagation import environment
+
 REFUSAL = 2
 """Exit status of a child that said on stderr why it cannot begin: starting it again would not help."""
 _FIRST_DELAY_S, _LAST_DELAY_S = 0.2, 5.0
@@ -94,6 +97,7 @@ class Keeper:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 pass_fds=self._fds,
+                env=with_settings(environment.snapshot()),
                 text=True,
                 start_new_session=True,  # Ctrl-C is the supervisor's, who stops children in their order
             )

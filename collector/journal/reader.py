@@ -51,12 +51,17 @@ class JournalReader:
         self._dead: set[Path] = set()  # directories whose writer is gone; it never comes back
 
     def read(
-        self, positions: Mapping[UUID, int], max_bytes: int, max_spans: int = sys.maxsize
+        self,
+        positions: Mapping[UUID, int],
+        max_bytes: int,
+        max_spans: int = sys.maxsize,
+        *,
+        at_least_one: bool = True,
     ) -> list[Batch]:
         """What lies behind `positions` (segment id to offset; absent: its beginning), oldest segment first.
 
-        About `max_bytes` of journal and at most `max_spans`, or one record where a record is larger. Empty when all
-        was read.
+        About `max_bytes` of journal, or one record where a record is larger, and at most `max_spans`, or one record
+        where `at_least_one`. Empty when all was read, or nothing fits.
         A short tail is waited for while its writer lives, and set aside as torn after.
         """
         batches: list[Batch] = []
@@ -64,7 +69,9 @@ class JournalReader:
             if max_bytes <= 0:
                 break
             start = max(positions.get(segment.name.segment_id, 0), HEADER_SIZE)
-            batch, cut = self._read_segment(segment, start, max_bytes, max_spans, first=not batches)
+            batch, cut = self._read_segment(
+                segment, start, max_bytes, max_spans, first=not batches, at_least_one=at_least_one
+            )
             if batch is not None:
                 batches.append(batch)
                 max_bytes -= batch.end - batch.start
@@ -147,9 +154,17 @@ class JournalReader:
         return sorted(found, key=lambda segment: segment.name)
 
     def _read_segment(
-        self, segment: _Segment, start: int, max_bytes: int, max_spans: int, *, first: bool
+        self,
+        segment: _Segment,
+        start: int,
+        max_bytes: int,
+        max_spans: int,
+        *,
+        first: bool,
+        at_least_one: bool,
     ) -> tuple[Batch | None, bool]:
         """A batch, and whether a limit cut it; the `first` of a round has one record, however large."""
+        least = first and at_least_one
         try:
             fd = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError:
@@ -160,10 +175,12 @@ class JournalReader:
                 return None, False
             data = _bytes_at(fd, start, min(max_bytes, size - start))
             cut = start + len(data) < size
-            batch, full = self._parse(segment, start, data, max_bytes, max_spans, first=first, whole=not cut)
-            if batch is None and cut and first:  # a large record, or damage: all of the rest decides
+            batch, full = self._parse(segment, start, data, max_bytes, max_spans, least=least, whole=not cut)
+            if (
+                batch is None and cut and first and not full
+            ):  # a large record, or damage: all of the rest decides
                 rest = _bytes_at(fd, start, size - start)
-                batch, full = self._parse(segment, start, rest, max_bytes, max_spans, first=first, whole=True)
+                batch, full = self._parse(segment, start, rest, max_bytes, max_spans, least=least, whole=True)
                 cut = batch is not None and batch.end < size
             return batch, cut or full
         except OSError:  # an unreadable sector: nothing is lost while the segment stays where it is
@@ -179,10 +196,10 @@ class JournalReader:
         max_bytes: int,
         max_spans: int,
         *,
-        first: bool,
+        least: bool,
         whole: bool,
     ) -> tuple[Batch | None, bool]:
-        """A batch, and whether `max_spans` ended it.
+        """A batch, and whether `max_spans` ended it; with `least` not before it has one record.
 
         `whole`: `data` reaches the end of the file, so what is flawed in it is judged.
         """
@@ -193,7 +210,7 @@ class JournalReader:
             found = unpack(view, at, seed)
             if isinstance(found, Unpacked):
                 max_spans -= found.request.spans
-                if max_spans < 0 and (requests or not first):
+                if max_spans < 0 and (requests or not least):
                     full = True
                     break
                 requests.append(found.request)

@@ -41,7 +41,7 @@ _LOAD: Final = RESOURCES.names.index("load_id")
 
 def to_tables(requests: Sequence[Request], load_id: int) -> Tables:
     """One load. A request that cannot be decoded is in `refused`, and nothing of it in the tables."""
-    return _merged([_read(group, load_id) for group in _groups(requests)])
+    return merged([_read(group, load_id) for group in _groups(requests)])
 
 
 def _groups(requests: Sequence[Request]) -> list[list[Request]]:
@@ -67,10 +67,10 @@ def _read(requests: list[Request], load_id: int) -> Tables:
         if len(requests) <= 1:
             return rows.to_tables(requests, load_id)
         half = len(requests) // 2
-        return _merged([_read(requests[:half], load_id), _read(requests[half:], load_id)])
+        return merged([_read(requests[:half], load_id), _read(requests[half:], load_id)])
     if not for_loop:
         return found
-    return _merged([found, rows.to_tables([requests[at] for at in for_loop], load_id)])
+    return merged([found, rows.to_tables([requests[at] for at in for_loop], load_id)])
 
 
 def _tables(flat: Flat, requests: list[Request], load_id: int) -> tuple[Tables, list[int]]:
@@ -134,7 +134,7 @@ def _scope(raw: bytes, schema_url: str) -> rows.Row:
     return rows.scope_row(rows.digest(envelope.scope, schema_url), envelope)
 
 
-def _merged(parts: Sequence[Tables]) -> Tables:
+def merged(parts: Sequence[Tables]) -> Tables:
     """Parts of one load as one: what has an id is there once."""
     if len(parts) == 1:
         return parts[0]

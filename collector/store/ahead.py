@@ -1,18 +1,19 @@
 """Reads and decodes the next group of the journal while the current one is being stored. Never touches the database.
 
-One thread, one group ahead: memory stays bounded, and what is not taken is only read again.
+One thread, one group ahead. Bodies are let go of piece by piece, as they are decoded: memory holds what a group comes
+to, and never twice what it was. What is not taken is only read again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 from uuid import UUID
 
 from bindtrace.collector.journal.reader import Batch, JournalReader
 from bindtrace.collector.journal.record import Request
-from bindtrace.collector.otlp.columnar import to_tables
+from bindtrace.collector.otlp.columnar import CALL_BYTES, merged, to_tables
 from bindtrace.collector.otlp.tables import Tables
 from bindtrace.collector.store import accounting
 
@@ -25,7 +26,10 @@ class Decoded(NamedTuple):
 
 
 class Group(NamedTuple):
-    """What comes after the positions that it was asked for. `decoded` only where it was read ahead."""
+    """What comes after the positions that it was asked for.
+
+    Where it is decoded, its requests have no bodies but those that could not be.
+    """
 
     batches: list[Batch]
     requests: list[Request]
@@ -43,14 +47,18 @@ class Ahead:
         self._next: tuple[dict[UUID, int], Future[Group]] | None = None
 
     def take(self, positions: Mapping[UUID, int], max_bytes: int, max_spans: int) -> Group:
-        """The group behind `positions`; without batches when all was read. Raises as reading does."""
+        """The group behind `positions`, decoded; without batches when all was read. Raises as reading does."""
         expected, self._next = self._next, None
         if expected is not None:
             group = expected[1].result()
             # A checkpoint forgets the positions of segments that are gone.
             if positions.items() <= expected[0].items() and group.batches:
                 return group
-        return self._read(positions, max_bytes, max_spans)
+        return self._decode(positions, max_bytes, max_spans)
+
+    def whole(self, positions: Mapping[UUID, int], max_bytes: int, max_spans: int) -> Group:
+        """As `take`, with bodies and not decoded. What is being read ahead stays as it is."""
+        return _group(self._reader.read(positions, max_bytes, max_spans))
 
     def prepare(self, positions: Mapping[UUID, int], max_bytes: int, max_spans: int) -> None:
         """Begins with the group behind `positions`; returns at once."""
@@ -62,20 +70,44 @@ class Ahead:
         if self._next is not None:
             self._next[1].exception()
 
-    def _read(self, positions: Mapping[UUID, int], max_bytes: int, max_spans: int) -> Group:
-        batches = self._reader.read(positions, max_bytes, max_spans)
-        return Group(
-            batches,
-            [request for batch in batches for request in batch.requests],
-            {batch.segment_id: batch.end for batch in batches},
-            sum(batch.end - batch.start for batch in batches),
-            None,
-        )
-
     def _decode(self, positions: Mapping[UUID, int], max_bytes: int, max_spans: int) -> Group:
-        group = self._read(positions, max_bytes, max_spans)
-        requests = unique(accounting.split(group.requests)[0])
-        return group._replace(decoded=Decoded(tuple(requests), to_tables(requests, 0)))
+        batches: list[Batch] = []
+        requests: list[Request] = []
+        parts: list[Tables] = []
+        known: set[bytes] = set()
+        for piece in self._pieces(positions, max_bytes, max_spans):
+            fresh = [
+                request
+                for request in unique(accounting.split(piece.requests)[0])
+                if request.digest not in known
+            ]
+            known.update(request.digest for request in fresh)
+            parts.append(to_tables(fresh, 0))
+            kept = {id(entry.request) for entry in parts[-1].refused}
+            slim = {
+                id(request): _without_body(request) for request in piece.requests if id(request) not in kept
+            }
+            batches += [
+                batch._replace(requests=tuple(slim.get(id(request), request) for request in batch.requests))
+                for batch in piece.batches
+            ]
+            requests += [slim.get(id(request), request) for request in fresh]
+        tables = merged(parts) if parts else to_tables((), 0)
+        return _group(batches)._replace(decoded=Decoded(tuple(requests), tables))
+
+    def _pieces(self, positions: Mapping[UUID, int], max_bytes: int, max_spans: int) -> Iterator[Group]:
+        """The group in parts of about what is decoded at once."""
+        at = dict(positions)
+        while max_bytes > 0 and max_spans > 0:
+            piece = _group(
+                self._reader.read(at, min(max_bytes, CALL_BYTES), max_spans, at_least_one=at == positions)
+            )
+            if not piece.batches:
+                return
+            yield piece
+            at |= piece.positions
+            max_bytes -= piece.size_bytes
+            max_spans -= sum(request.spans for request in piece.requests)
 
 
 def unique(requests: Sequence[Request]) -> list[Request]:
@@ -84,3 +116,18 @@ def unique(requests: Sequence[Request]) -> list[Request]:
     for request in requests:
         first.setdefault(request.digest, request)
     return list(first.values())
+
+
+def _group(batches: list[Batch]) -> Group:
+    return Group(
+        batches,
+        [request for batch in batches for request in batch.requests],
+        {batch.segment_id: batch.end for batch in batches},
+        sum(batch.end - batch.start for batch in batches),
+        None,
+    )
+
+
+def _without_body(request: Request) -> Request:
+    """Accounting is small, and is read only when it is stored."""
+    return request if request.encoding == accounting.ENCODING else request._replace(body=b"")

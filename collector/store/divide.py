@@ -9,7 +9,6 @@ from uuid import UUID
 from bindtrace.collector.journal.record import Request
 from bindtrace.collector.otlp.tables import Refused
 from bindtrace.collector.store import accounting
-from bindtrace.collector.store.ahead import Decoded
 from bindtrace.collector.store.faults import Fault, fault_of, one_line
 from bindtrace.collector.store.writer import Writer, Written
 
@@ -22,7 +21,6 @@ def write_divided(
     requests: Sequence[Request],
     positions: Mapping[UUID, int],
     before_commit: BeforeCommit,
-    decoded: Decoded | None = None,
 ) -> Written:
     """As `Writer.write`; where the database refuses a value, only the request that has it is refused.
 
@@ -30,7 +28,7 @@ def write_divided(
     Raises what is no fault of the data, with nothing lost: the position still stands before the group.
     """
     try:
-        return writer.write(requests, positions, before_commit, decoded)
+        return writer.write(requests, positions, before_commit)
     except Exception as error:
         if not requests or fault_of(error) is not Fault.DATA:
             raise

@@ -24,8 +24,9 @@ from bindtrace.collector.journal.reader import Batch, JournalReader
 from bindtrace.collector.journal.record import Request
 from bindtrace.collector.otlp.tables import Refused
 from bindtrace.collector.store import accounting
-from bindtrace.collector.store.ahead import Ahead
+from bindtrace.collector.store.ahead import Ahead, Group
 from bindtrace.collector.store.divide import write_divided
+from bindtrace.collector.store.faults import Fault, fault_of
 from bindtrace.collector.store.writer import Writer, Written
 from bindtrace.queries.database import ROW_GROUP_SIZE
 
@@ -91,14 +92,26 @@ class Loader:
         self._behind = group.size_bytes > self._max_bytes // 2
         if self._behind:
             self._ahead.prepare(self._positions | group.positions, self._max_bytes, GROUP_SPANS)
-        set_aside = partial(self._set_aside, group.batches)
-        written = write_divided(self._writer, group.requests, group.positions, set_aside, group.decoded)
+        group, written = self._write(group)
         self._positions.update(group.positions)
         loaded.tell(self._root, self._positions)
         self._uncovered += group.size_bytes
         self._count(group.requests, written)
         self._size_next(group.size_bytes, sum(request.spans for request in group.requests))
         return group.size_bytes
+
+    def _write(self, group: Group) -> tuple[Group, Written]:
+        """What was written, and of which group: one that does not go in as it was decoded is read again, as bytes."""
+        if group.decoded is not None and self._writer.are_new(group.decoded.requests):
+            try:
+                set_aside = partial(self._set_aside, group.batches)
+                return group, self._writer.write(group.requests, group.positions, set_aside, group.decoded)
+            except Exception as error:
+                if fault_of(error) is not Fault.DATA:
+                    raise
+        group = self._ahead.whole(self._positions, group.size_bytes, GROUP_SPANS)
+        set_aside = partial(self._set_aside, group.batches)
+        return group, write_divided(self._writer, group.requests, group.positions, set_aside)
 
     def wal_bytes(self) -> int:
         """Size of the write-ahead log that a checkpoint would fold in; 0 in memory."""

@@ -58,8 +58,8 @@ class Writer:
         """One transaction: rows, digests, and how far each journal segment is loaded with them.
 
         A request that was loaded before, or comes twice, changes nothing. `before_commit` is given the requests
-        that cannot be decoded. `decoded` saves the decoding, where it is of just the requests that are new.
-        Raises `duckdb.Error`, and what `before_commit` raises, with nothing written.
+        that cannot be decoded. `decoded` saves the decoding, and the bodies; all of its requests must be new
+        (`are_new`). Raises `duckdb.Error`, and what `before_commit` raises, with nothing written.
         """
         requests, records = accounting.split(requests)
         fresh = self._fresh(requests)
@@ -82,6 +82,10 @@ class Writer:
         self._settle(tables, loaded, resources, scopes)
         again = sum(request.spans for request in requests) - sum(request.spans for request in fresh)
         return Written(tables.spans.num_rows, again, len(requests) - len(fresh), tables.refused)
+
+    def are_new(self, requests: Sequence[Request]) -> bool:
+        """Whether none of them was loaded, as far as is remembered."""
+        return not any(request.digest in self._digests for request in requests)
 
     def loaded_before(self, digests: Sequence[bytes]) -> set[bytes]:
         """Those of the digests that were ever loaded; asks the whole table, not only what is remembered."""
@@ -122,9 +126,11 @@ class Writer:
         return dict(self._con.execute("select segment_id, position from journal_positions").fetchall())
 
     def _tables(self, fresh: Sequence[Request], decoded: Decoded | None) -> Tables:
-        if decoded is not None and list(decoded.requests) == fresh:
-            return with_load(decoded.tables, self.load_id + 1)
-        return to_tables(fresh, self.load_id + 1)
+        if decoded is None:
+            return to_tables(fresh, self.load_id + 1)
+        if list(decoded.requests) != fresh:
+            raise ValueError("what was decoded is not what is to be written")
+        return with_load(decoded.tables, self.load_id + 1)
 
     def _fresh(self, requests: Sequence[Request]) -> list[Request]:
         return [request for request in unique(requests) if request.digest not in self._digests]
