@@ -53,18 +53,21 @@ def analyse(
     runs: int | None = None,
     on_run: Callable[[int], object] = lambda _: None,
     shares: Shares = ALONE,
+    *,
+    keep_steps: bool = False,
 ) -> int:
     """Brings the hops up to date with the spans; returns how many traces were done.
 
     Handles the traces touched by loads newer than the watermark, or all of them where the policy that the stored
     hops were judged by is no longer in force. Each run moves the watermark in its last transaction: a crash anywhere
     repeats, never doubles. With `runs` it returns after so many, whatever was loaded meanwhile. `on_run` is told
-    the load up to which all is done. `shares`: see `cores`.
+    the load up to which all is done. `shares`: see `cores`. With `keep_steps` the tables of a run
+    that is not shared stay, to be looked at.
     """
     done = 0
     while runs != 0 and (due := _due(con, spans_at_once)) is not None:
         shared = shares.threads > 1 and due.spans >= shares.least
-        done += _shared_run(con, due, shares.threads) if shared else _one_run(con, due)
+        done += _shared_run(con, due, shares.threads) if shared else _one_run(con, due, keep_steps)
         runs = None if runs is None else runs - 1
         on_run(due.upto)
     return done
@@ -93,6 +96,8 @@ def rebuild(
     spans_at_once: int = SPANS_AT_ONCE,
     on_run: Callable[[int], object] = lambda _: None,
     shares: Shares = ALONE,
+    *,
+    keep_steps: bool = False,
 ) -> int:
     """Computes every hop anew from the spans; the result equals what the incremental runs had stored."""
     with _transaction(con):
@@ -127,9 +132,9 @@ def _due(con: Connection, spans_at_once: int) -> Due | None:
     return Due(after, upto, spans_at_once, policy)
 
 
-def _one_run(con: Connection, due: Due) -> int:
+def _one_run(con: Connection, due: Due, keep_steps: bool) -> int:
     with _transaction(con):
-        touched = run_steps(con, _loads(due))
+        touched = run_steps(con, _loads(due), keep_steps=keep_steps)
         _remember(con, due)
     return touched
 

@@ -23,6 +23,7 @@ from bindtrace.propagation.decision import FACT_VALUES, Facts, decide
 from bindtrace.propagation.vocabulary import PEER_ID, VERIFIED_CALLER
 from bindtrace.propagation.witnesses import witness_of
 from bindtrace.queries import sql_files
+from bindtrace.queries.lifetimes import last_needed
 from bindtrace.queries.ruling import replace_temp, rule_requests
 from bindtrace.queries.unsigned import unsigned
 
@@ -32,16 +33,26 @@ Values = dict[str, int]
 """Parameters by name; a step's Python part adds those that later steps need."""
 
 
-def run_steps(con: Connection, values: Values, only: Collection[str] = (), but: Collection[str] = ()) -> int:
+def run_steps(
+    con: Connection,
+    values: Values,
+    only: Collection[str] = (),
+    but: Collection[str] = (),
+    *,
+    keep_steps: bool = False,
+) -> int:
     """Runs all steps in their order, or `only` some, or all `but` some; returns how many traces they touched.
 
     `values`: `after` and `upto`, the loads; of one of several `shares` (their number) also which `share` (from 0).
+    A step's table goes after its last reader, unless `keep_steps`.
     """
     for step in sql_files.ordered("analysis"):
         if step.name not in but and (not only or step.name in only):
             _run(con, step, values)
             if finish := _PYTHON_STEPS.get(step.name):
                 finish(con, values)
+            for table in () if keep_steps else last_needed().get(step.name, ()):
+                con.execute(f"drop table if exists {table}")
     (count,) = (0,) if only else con.execute("select count(*) from touched").fetchone() or (0,)
     return int(count)
 

@@ -113,6 +113,10 @@ class Loader:
         set_aside = partial(self._set_aside, group.batches)
         return group, write_divided(self._writer, group.requests, group.positions, set_aside)
 
+    def say_alive(self) -> None:
+        """To the receivers, from any thread: no load is done, and one will be."""
+        loaded.say_alive(self._root)
+
     def wal_bytes(self) -> int:
         """Size of the write-ahead log that a checkpoint would fold in; 0 in memory."""
         try:

@@ -18,6 +18,7 @@ from bindtrace.collector.store.faults import Fault, fault_of, one_line
 from bindtrace.collector.store.loader import Loader
 from bindtrace.collector.store.progress import Progress
 from bindtrace.collector.store.retention import CHECKPOINT_BYTES, Retention
+from bindtrace.collector.store.runs import Runs
 from bindtrace.queries.analyse import analyse, analysed_load
 
 IDLE_S: Final = 0.03
@@ -28,12 +29,9 @@ in it. At 20,000 spans/s there were 33 loads a second, of 600 spans."""
 CHECKPOINT_IDLE_S: Final = 5.0
 CHECKPOINT_JOURNAL_BYTES: Final = 96 * 1024 * 1024
 """DuckDB writes large groups past its log: the journal would grow to gigabytes before the log is 64 MB."""
-ANALYSED_AT_ONCE: Final = 100_000
-"""Spans of one run of the analysis: it holds up checkpoints for about two seconds at most."""
-LEAST_AT_ONCE: Final = 10_000
-"""A run that had too little memory is tried again with half as many, down to this."""
 ORPHANS_S: Final = 600.0
 MEMORY_WAIT_S: Final = 60.0
+SAY_S: Final = 1.0
 LONGEST_REST_S: Final = 5.0
 REST: Final = 1.0
 REST_BEHIND: Final = 8.0
@@ -72,7 +70,8 @@ class Work:
         self._checkpoint_bytes = checkpoint_bytes
         self._journal_bytes = min(CHECKPOINT_JOURNAL_BYTES, journal_bytes // 4)
         self.analysis_failure = ""
-        self._at_once = ANALYSED_AT_ONCE
+        self._runs = Runs()
+        self._loaded_all = threading.Event()
         self._deleted, self._forgot_s = 0, -ORPHANS_S
         self._threads = [
             threading.Thread(target=self._guarded, args=(run,), name=run.__name__.strip("_"), daemon=True)
@@ -82,6 +81,7 @@ class Work:
     def start(self) -> None:
         for thread in self._threads:
             thread.start()
+        threading.Thread(target=self._say, name="say", daemon=True).start()
 
     def stop(self, *, hurry: bool = False) -> None:
         """Asks both to end; `hurry`: without loading what is left. Returns at once."""
@@ -104,6 +104,12 @@ class Work:
             self._hurry.set()
             self._stopping.set()
             self.progress.end()
+            self._loaded_all.set()
+
+    def _say(self) -> None:
+        """A long checkpoint, or a wait for one, is no standstill: answers go on being held."""
+        while not self._loaded_all.wait(SAY_S):
+            self._loader.say_alive()
 
     def _load(self) -> None:
         idle_since = time.monotonic()
@@ -130,6 +136,7 @@ class Work:
                     idle_since = time.monotonic()
                 self._stopping.wait(IDLE_S)
         self.progress.end()
+        self._loaded_all.set()
         for other in self._threads[1:]:
             other.join()
         if not self._hurry.is_set():
@@ -175,8 +182,10 @@ class Work:
         try:
             took_s = self._analyse_once()
         except duckdb.OutOfMemoryException as error:
-            self._at_once = max(LEAST_AT_ONCE, self._at_once // 2)
-            log.warning("event=analysis_out_of_memory at_once=%d reason=%r", self._at_once, one_line(error))
+            self._runs.had_too_little_memory()
+            log.warning(
+                "event=analysis_out_of_memory at_once=%d reason=%r", self._runs.at_once, one_line(error)
+            )
             self.analysis_failure = one_line(error)
             return LONGEST_REST_S
         except (duckdb.ProgrammingError, duckdb.DataError) as error:
@@ -191,12 +200,14 @@ class Work:
 
     def _analyse_once(self) -> float:
         """How long it took, in seconds."""
-        began, newest = time.monotonic(), self.progress.load_id
+        newest = self.progress.load_id
         with self._gate:
+            began = time.monotonic()
             # One run: while loads keep coming there is always another, and a checkpoint must have its turn.
-            traces = analyse(self._analysis, self._at_once, runs=1)
+            traces = analyse(self._analysis, self._runs.at_once, runs=1)
             load_id = analysed_load(self._analysis, newest)
         took_s = time.monotonic() - began
+        self._runs.took(took_s)
         self.progress.analysed_to(load_id)
         log.info("event=analysed load=%d traces=%d took_ms=%d", load_id, traces, took_s * 1000)
         return took_s

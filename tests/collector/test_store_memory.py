@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,11 +12,13 @@ import pytest
 from otlp_requests import as_request, one_span
 from support import wait_for
 
+from bindtrace.collector.journal import loaded
 from bindtrace.collector.journal.segment import JournalWriter
 from bindtrace.collector.store import work as work_module
 from bindtrace.collector.store.loader import Loader
 from bindtrace.collector.store.opening import journal_of
-from bindtrace.collector.store.work import ANALYSED_AT_ONCE, Work
+from bindtrace.collector.store.runs import ANALYSED_AT_ONCE, LEAST_AT_ONCE, Runs
+from bindtrace.collector.store.work import Work
 from bindtrace.queries.analyse import analyse
 from bindtrace.queries.database import bound_memory, cursor, open_database
 
@@ -102,3 +106,44 @@ def test_a_load_waits_for_memory_and_loses_nothing(
 
     assert failures == []
     assert con.execute("select count(*) from spans").fetchall() == [(1,)]
+
+
+def test_runs_that_take_long_become_smaller_and_larger_again() -> None:
+    runs = Runs()
+
+    for _ in range(10):
+        runs.took(9.0)
+    smallest = runs.at_once
+    for _ in range(20):
+        runs.took(0.5)
+
+    assert (smallest, runs.at_once) == (LEAST_AT_ONCE, ANALYSED_AT_ONCE)
+
+
+def test_runs_never_become_as_large_again_as_memory_did_not_suffice_for() -> None:
+    runs = Runs()
+
+    runs.had_too_little_memory()
+    for _ in range(20):
+        runs.took(0.5)
+
+    assert runs.at_once == ANALYSED_AT_ONCE // 2
+
+
+def test_storage_says_that_it_is_there_while_it_loads_nothing(
+    con: duckdb.DuckDBPyConnection, db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work_module, "SAY_S", 0.02)
+    said = journal_of(db) / loaded.FILE
+    work = Work(Loader(cursor(con), journal_of(db)), cursor(con), lambda _: None)
+    work.start()
+    wait_for(lambda: work.progress.analysed >= 1, seconds=20, what="the analysis")
+
+    os.utime(said, (1, 1))
+    wait_for(lambda: said.stat().st_mtime > 1, seconds=20, what="a sign of life")
+    work.stop()
+    work.join()
+    os.utime(said, (1, 1))
+    time.sleep(0.1)
+
+    assert said.stat().st_mtime == 1
