@@ -90,7 +90,7 @@ def test_paths_are_told_apart_only_where_somebody_asks(con: Con) -> None:
             span("storefront", CLIENT, 1, trace=number + 1, http_method="GET", url_path=f"/book/{number}"),
             span("ledger-api", SERVER, 2, 1, trace=number + 1),
         )
-    analyse(con)
+    analyse(con, keep_steps=True)
 
     assert con.execute("select count(*) from requests_seen").fetchone() == (1,)
 
