@@ -69,8 +69,10 @@ select
             else 'it'
         end,
         'interval', case
-            when start_time_unix_nano > first_unix_nano
+            when start_time_unix_nano > first_unix_nano + 1000000000
             then format('{:.1f} s ', (start_time_unix_nano - first_unix_nano) / 1e9)
+            when start_time_unix_nano > first_unix_nano
+            then format('{:.0f} ms ', (start_time_unix_nano - first_unix_nano) / 1e6)
             else ''
         end,
         'outcome', case outcome

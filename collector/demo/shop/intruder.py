@@ -49,7 +49,7 @@ def _replayed(identity: Identity) -> list[Headers]:
         token,
         identity.generation.signing_key,
         callee=identity.callee(CALLEE),
-        method="GET",
+        method="POST",
         now_s=now_unix_nano() // 10**9,
     )
     return [{WIT_HEADER: token, WPT_HEADER: proof}] * 2

@@ -54,7 +54,9 @@ async def intrude(request: Request) -> JSONResponse:
     assert shim.identity is not None
     credentials = intruder.TRICKS[request.path_params["trick"]](shim.identity)
     async with telemetry.client(intruder.Crooked(shim.identity, credentials)) as crooked:
-        answers = [await crooked.get(f"{INVENTORY}/inventory/stock") for _ in credentials]
+        answers = [
+            await crooked.post(f"{INVENTORY}/inventory/reserve", json={"item": "lamp"}) for _ in credentials
+        ]
     return JSONResponse(
         {"statuses": [answer.status_code for answer in answers], "trace_id": telemetry.trace_id()}
     )
