@@ -63,16 +63,23 @@ def _run(con: Connection, step: sql_files.SqlFile, values: Values) -> None:
 
 
 def _date_issues(con: Connection, values: Values) -> None:
-    """When the first credential of which these loads tell was issued: no span before it has shown one."""
+    """When the first credential of which these loads tell was issued: no span before it has shown one.
+
+    And from where to where they make the log longer: only now a call of that time may show what was never issued.
+    """
     row = con.execute(
         """
-        select coalesce(min(issued_unix_nano), $never)
+        select
+            coalesce(min(issued_unix_nano) filter (load_id > $after), $never),
+            coalesce(max(issued_unix_nano) filter (load_id <= $after), min(issued_unix_nano), 0),
+            coalesce(max(issued_unix_nano), 0)
         from issued_credentials
-        where load_id > $after and load_id <= $upto
+        where load_id <= $upto
         """,
         {"never": 2**63 - 1, "after": values["after"], "upto": values["upto"]},
     ).fetchone()
-    values["issued_since"] = int(row[0]) if row else 2**63 - 1
+    first, log_from, log_until = row or (2**63 - 1, 0, 0)
+    values |= {"issued_since": int(first), "log_from": int(log_from), "log_until": int(log_until)}
 
 
 def _share_out(con: Connection, values: Values) -> None:

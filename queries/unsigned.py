@@ -13,8 +13,8 @@ from duckdb.value.constant import UnsignedLongValue
 
 UNSIGNED: Final = frozenset(
     {
-        "since", "until", "after", "upto", "issued_since", "first_load", "last_load", "analysed", "stored_from",
-        "stored_to", "from", "last",
+        "since", "until", "after", "upto", "issued_since", "log_from", "log_until", "first_load", "last_load",
+        "analysed", "stored_from", "stored_to", "from", "last",
     }
 )  # fmt: skip
 """Parameters that are compared with such columns."""

@@ -1,5 +1,6 @@
 -- The traces to analyse again: those with spans of newer loads, and those of which these say more.
--- parameters: after, upto, issued_since (load ids; Unix nanoseconds of the first credential that is news)
+-- parameters: after, upto, issued_since, log_from, log_until (load ids; Unix nanoseconds of the first credential that is news,
+--             and from where to where the issuance log has grown)
 -- why: a late span re-opens its trace, and one half of a broken call re-opens the trace of the other half. Traces are
 --      numbered here and spans in `nodes`: every later step joins on one integer (ids: 20 times the cost of a step).
 create or replace temp table touched as
@@ -21,11 +22,25 @@ vouched as (
         and s.load_id <= $after
         and s.received_unix_nano >= $issued_since::ubigint
 ),
+doubted as (
+    -- the log has gone on past these calls, and does not know what they showed
+    select s.trace_id
+    from spans as s
+    anti join issued_credentials as i on i.credential_sha256 = s.credential_sha256
+    where
+        s.credential_sha256 is not null
+        and s.verified_caller is not null
+        and s.load_id <= $after
+        and s.start_time_unix_nano > $log_from::ubigint
+        and s.start_time_unix_nano <= $log_until::ubigint
+),
 wanted as (
     -- a chain is a trace id or a request id: what is redone brings all that shares one with it, and so on
     select trace_id from fresh
     union
     select trace_id from vouched
+    union
+    select trace_id from doubted
     union
     select l.other
     from wanted as w

@@ -33,7 +33,7 @@ class Played(NamedTuple):
 
     attacks: dict[str, dict[str, Any]]
     hops: list[dict[str, Any]]
-    stderr: str
+    findings: list[dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +48,10 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     assert done.returncode == 0, done.stderr
     source = open_source(db, None)
     try:
-        hops = source.rows("hops", Query())
+        hops, findings = source.rows("hops", Query()), source.rows("findings", Query(settled=True))
     finally:
         source.close()
-    return Played({row["attack"]: row for row in json.loads(done.stdout)}, hops, done.stderr)
+    return Played({row["attack"]: row for row in json.loads(done.stdout)}, hops, findings)
 
 
 @pytest.mark.slow
@@ -79,6 +79,20 @@ def test_each_refusal_is_a_hop_of_the_chain_that_led_to_it(played: Played, attac
     assert [(hop["callee"], hop["reason"]) for hop in chain if hop["verdict"] == "denied"] == [
         ("inventory", REASONS[attack])
     ]
+
+
+@pytest.mark.slow
+def test_each_refusal_is_a_finding_with_its_reason(played: Played) -> None:
+    messages = {finding["rule"]: finding["message"] for finding in played.findings}
+
+    assert set(messages) == {
+        "caller-mismatch", "credential-replay", "rejected-credential", "unauthenticated-call", "unauthorized-call",
+    }  # fmt: skip
+    assert "(expired, peer_id_mismatch, signature_invalid)" in messages["rejected-credential"]
+    assert "(callee_mismatch)" in messages["unauthorized-call"]
+    assert {(finding["caller"], finding["callee"]) for finding in played.findings} == {
+        ("orders", "inventory")
+    }
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from drawing import CLIENT, NOON, SERVER, draw, span, trace_id
+from drawing import CLIENT, NOON, SECOND, SERVER, draw, span, trace_id
 from shop_policy import EDGE, INVENTORY, settings, vercel
 
 from bindtrace.propagation.manifest import DeclaredService, Match
@@ -51,6 +51,24 @@ def issue(con: Con, *credentials: str, at: int = NOON - 1) -> None:
     con.executemany("insert into issued_credentials values (?, ?, ?, 0)", rows)
 
 
+def _tell(con: Con, credential: str, *, at_ms: float) -> None:
+    """As the authority does: a span of its own instrumentation scope."""
+    issued = {"bindtrace.issued.jti_sha256": credential, "bindtrace.issued.subject": BILLING}
+    scope = uuid.UUID(int=77)
+    con.execute(
+        "insert into instrumentation_scopes by name "
+        "select ? as instrumentation_scope_id, 'bindtrace.authority' as name, 0 as dropped_attributes_count",
+        [scope],
+    )
+    draw(
+        con,
+        span(
+            "authority", SERVER, 9, trace=int(credential[:2], 16), at_ms=at_ms, name="issue token",
+            attributes=json.dumps(issued), instrumentation_scope_id=scope,
+        ),
+    )  # fmt: skip
+
+
 def test_a_sender_alone_claims(shop: Con) -> None:
     assert judged(shop, {})["grade"] == "claimed"
 
@@ -82,20 +100,8 @@ def test_a_receipt_and_the_issuance_log_prove(shop: Con) -> None:
 def test_a_call_is_judged_again_when_only_later_is_told_that_its_credential_was_issued(shop: Con) -> None:
     """Its own spans and the authority's come by different senders, in either order."""
     before = judged(shop, {**VERIFIED, **RECEIPT}, **RECEIPT)
-    issued = {
-        "bindtrace.issued.jti_sha256": RECEIPT["credential_sha256"],
-        "bindtrace.issued.subject": BILLING,
-    }
-    shop.execute(
-        "insert into instrumentation_scopes by name "
-        "select ? as instrumentation_scope_id, ? as name, 0 as dropped_attributes_count",
-        [uuid.UUID(int=0), "bindtrace.authority"],
-    )
-    draw(
-        shop,
-        span("authority", SERVER, 9, trace=7, at_ms=-1, name="issue token", attributes=json.dumps(issued)),
-    )
 
+    _tell(shop, RECEIPT["credential_sha256"], at_ms=-1)
     analyse(shop)
 
     assert before["grade"] == "verified"
@@ -131,6 +137,33 @@ def test_a_credential_that_was_never_issued_contradicts(shop: Con) -> None:
     issue(shop, "dd" * 16, at=NOON + 1)
 
     assert judged(shop, VERIFIED | RECEIPT)["grade"] == "contradicted"
+
+
+def test_a_credential_that_was_issued_before_the_log_begins_is_not_doubted(shop: Con) -> None:
+    issue(shop, "dd" * 16, at=NOON - 60 * SECOND)
+    issue(shop, "ee" * 16, at=NOON + 1)
+    age = {"credential_age_s": 100, "credential_remaining_s": 800}
+
+    assert judged(shop, VERIFIED | RECEIPT | age)["grade"] == "verified"
+
+
+def test_one_that_claims_to_be_of_the_logs_time_is(shop: Con) -> None:
+    issue(shop, "dd" * 16, at=NOON - 60 * SECOND)
+    issue(shop, "ee" * 16, at=NOON + 1)
+    age = {"credential_age_s": 10, "credential_remaining_s": 890}
+
+    assert judged(shop, VERIFIED | RECEIPT | age)["grade"] == "contradicted"
+
+
+def test_a_call_is_judged_again_when_the_log_goes_on_without_its_credential(shop: Con) -> None:
+    _tell(shop, "dd" * 16, at_ms=-5)
+    before = judged(shop, VERIFIED | RECEIPT)
+
+    _tell(shop, "ee" * 16, at_ms=5_000)
+    analyse(shop)
+
+    assert before["grade"] == "verified"
+    assert shop.execute("select grade from hops where callee = 'ledger'").fetchall() == [("contradicted",)]
 
 
 def test_trap_a_log_that_ends_before_the_call_says_nothing_of_it(shop: Con) -> None:
