@@ -109,15 +109,32 @@ def _get_fastapi() -> None:
 
 
 def _get_collector() -> None:
-    """The smallest one: OTLP in, files out. The builder's own sources, built without `go mod tidy`."""
-    home = CACHE / "collector"
-    home.mkdir(parents=True, exist_ok=True)
-    _run(["go", "install", f"go.opentelemetry.io/collector/cmd/builder@{COLLECTOR_VERSION}"], home)
+    """A small one: OTLP in, files or OTLP out. The builder's own sources, built without `go mod tidy`."""
+    home, core = CACHE / "collector", "go.opentelemetry.io/collector"
+    contrib = "github.com/open-telemetry/opentelemetry-collector-contrib"
+    parts = {
+        "receivers": [f"{core}/receiver/otlpreceiver"],
+        "exporters": [
+            f"{core}/exporter/otlpexporter", f"{core}/exporter/otlphttpexporter", f"{contrib}/exporter/fileexporter",
+        ],
+    }  # fmt: skip
+    providers = [
+        f"{core}/confmap/provider/{scheme}provider" for scheme in ("env", "file", "http", "https", "yaml")
+    ]
+    (home / "build").mkdir(parents=True, exist_ok=True)
+    _run(["go", "install", f"{core}/cmd/builder@{COLLECTOR_VERSION}"], home)
     (home / "builder.yaml").write_text(
         "dist: {name: otelcol-peer, output_path: ./build}\n"
-        f"receivers: [{{gomod: go.opentelemetry.io/collector/receiver/otlpreceiver {COLLECTOR_VERSION}}}]\n"
-        "exporters: [{gomod: github.com/open-telemetry/opentelemetry-collector-contrib/exporter/fileexporter "
-        f"{COLLECTOR_VERSION}}}]\n"
+        + "".join(
+            f"{kind}: [{', '.join(f'{{gomod: {module} {COLLECTOR_VERSION}}}' for module in modules)}]\n"
+            for kind, modules in parts.items()
+        )
+    )
+    required = [f"{module} {COLLECTOR_VERSION}" for modules in parts.values() for module in modules]
+    required += [f"{core}/otelcol {COLLECTOR_VERSION}"]
+    required += [f"{module} {COLLECTOR_CONFMAP_VERSION}" for module in providers]
+    (home / "build" / "go.mod").write_text(
+        "module peers/otelcol\n\n" + "".join(f"require {module}\n" for module in required)
     )
     builder = CACHE / "bin" / "builder"
     _run([builder, "--config", "builder.yaml", "--skip-get-modules", "--skip-compilation"], home)
