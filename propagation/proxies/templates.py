@@ -12,6 +12,7 @@ from typing import Final
 from bindtrace.propagation.errors import Refusal
 from bindtrace.propagation.proxies.file_names import AUTHORITIES, CERTIFICATE, CURRENT, KEY
 from bindtrace.propagation.proxies.plan import Address, connection_age_s
+from bindtrace.propagation.vocabulary import CREDENTIAL_HEADERS, FORWARDED_CERT_HEADERS
 
 NGINX: Final = Template("""\
 # For the `http` block, such as conf.d/bindtrace.conf. After each rotation of the files: nginx -s reload
@@ -35,6 +36,8 @@ server {
     underscores_in_headers off;
     ignore_invalid_headers on;
     large_client_header_buffers 4 16k;
+    # what Connection names is for one hop alone: nginx would hand the token on, and not that it was named
+    if ($$http_connection ~* "$named") { return 403; }
 
     location / {
         auth_request /bindtrace-authz;
@@ -112,6 +115,7 @@ def nginx(files: Path, inbound: Address, app: Address, authz: Address, leaf_life
         app=_socket(app),
         authz=_socket(authz),
         age_s=connection_age_s(leaf_life_s),
+        named="|".join((*CREDENTIAL_HEADERS, *FORWARDED_CERT_HEADERS)),
     )
 
 

@@ -9,6 +9,7 @@ A refusal is PERMISSION_DENIED, or UNAVAILABLE where bundle or policy are missin
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ from bindtrace.propagation.identity.keys import private_pem
 from bindtrace.propagation.vocabulary import CLASS_OF_REASON, Mode
 from bindtrace.propagation.workload.identity import Identity
 
+_PASSING_S: Final = 0.05
 METHOD: Final = "POST"
 """Every gRPC call is an HTTP POST; that is what proofs are signed for."""
 _KINDS: Final = (
@@ -147,14 +149,38 @@ def _source(peer: str) -> str:
 
 
 def server_credentials(identity: Identity) -> Any:
-    """TLS that demands a client certificate; each handshake takes leaf and trust of the newest generation."""
+    """TLS that demands a client certificate; each handshake takes leaf and trust of the newest generation. One a port.
 
-    def configuration() -> Any:
-        generation, bundle = identity.generation, identity.bundle
+    grpcio 1.85 makes a handshake of what it last read without a lock, and frees that when it is replaced: with a
+    replacement at each handshake a loaded server died within a minute. So there is one a change, and it waits, while
+    others are kept waiting for it, until handshakes that had begun are past that place.
+    """
+    changed = _Changes(identity)
+    return grpc.dynamic_ssl_server_credentials(
+        changed.first(), changed.next, require_client_authentication=True
+    )
+
+
+class _Changes:
+    """What to serve with, once for each generation and each change of trust. gRPC asks for it under a lock."""
+
+    def __init__(self, identity: Identity) -> None:
+        self._identity = identity
+        self._served: tuple[int, int] | None = None
+
+    def first(self) -> Any:
+        return self._configuration()
+
+    def next(self) -> Any:
+        """None where nothing has changed."""
+        if self._served == (self._identity.generation.number, self._identity.bundle.sequence):
+            return None
+        time.sleep(_PASSING_S)
+        return self._configuration()
+
+    def _configuration(self) -> Any:
+        generation, bundle = self._identity.generation, self._identity.bundle
+        self._served = generation.number, bundle.sequence
         roots = b"".join(certificates.pem(authority) for authority in bundle.authorities)
         pair = private_pem(generation.tls_key), certificates.pem(generation.certificate)
         return grpc.ssl_server_certificate_configuration([pair], root_certificates=roots)
-
-    return grpc.dynamic_ssl_server_credentials(
-        configuration(), configuration, require_client_authentication=True
-    )

@@ -19,11 +19,24 @@ import analysis  # noqa: E402  the paths above come first
 import ingest_benches as benches  # noqa: E402
 import judgement  # noqa: E402
 import reads  # noqa: E402
+from authz_asked import authz_asked  # noqa: E402
 from guard_added import guard_added  # noqa: E402
 
-BENCHES = {**benches.BENCHES, "guard": guard_added}
+BENCHES = {**benches.BENCHES, "guard": guard_added, "authz": authz_asked}
 
-QUICK = ("decode", "size", "http", "grpc", "http-one", "grpc-one", "latency", "delay", "overload", "guard")
+QUICK = (
+    "decode",
+    "size",
+    "http",
+    "grpc",
+    "http-one",
+    "grpc-one",
+    "latency",
+    "delay",
+    "overload",
+    "guard",
+    "authz",
+)
 
 
 def main(names: list[str]) -> int:

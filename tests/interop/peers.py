@@ -56,12 +56,25 @@ FASTAPI_PACKAGES: Final = (
     "typing-inspection==0.4.5",
 )
 """What our own environment has not: its OpenTelemetry and Starlette are used."""
+SERVER_PACKAGES: Final = (
+    *(
+        "hypercorn==0.18.0",
+        "priority==2.0.0",
+        "h2==4.4.1",
+        "hpack==4.2.0",
+        "hyperframe==6.1.0",
+        "wsproto==1.3.2",
+    ),
+    *("gunicorn==27.0.1", "waitress==3.0.2", "granian==2.8.7", "werkzeug==3.1.9", "markupsafe==3.0.4"),
+    *("cheroot==11.1.2", "jaraco.functools==4.6.0", "more-itertools==11.2.1"),
+)
 PLACES: Final[Mapping[str, Path]] = {
     "envoy": CACHE / "envoy" / "bin" / "envoy",
     "node": CACHE / "node" / "node_modules",
     "next": CACHE / "next" / "node_modules" / "next",
     "schema": CACHE / "schema" / "node_modules" / "@grafana" / "schema",
     "fastapi": CACHE / "fastapi" / "fastapi",
+    "servers": CACHE / "servers" / "hypercorn",
     "collector": CACHE / "bin" / "otelcol",
     "jaeger": CACHE / "bin" / "jaeger",
     "viewer": CACHE / "bin" / "otel-desktop-viewer",
@@ -104,8 +117,16 @@ def _npm(name: str, packages: Sequence[str]) -> None:
 
 
 def _get_fastapi() -> None:
+    _pip("fastapi", FASTAPI_PACKAGES)
+
+
+def _get_servers() -> None:
+    _pip("servers", SERVER_PACKAGES)
+
+
+def _pip(name: str, packages: Sequence[str]) -> None:
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    _run([*command, "--only-binary", ":all:", "--target", CACHE / "fastapi", *FASTAPI_PACKAGES])
+    _run([*command, "--only-binary", ":all:", "--target", CACHE / name, *packages])
 
 
 def _get_collector() -> None:
@@ -186,6 +207,7 @@ GETTERS: Final[Mapping[str, Callable[[], None]]] = {
     "next": _get_next,
     "schema": _get_schema,
     "fastapi": _get_fastapi,
+    "servers": _get_servers,
     "collector": _get_collector,
     "jaeger": _get_jaeger,
     "viewer": _get_viewer,

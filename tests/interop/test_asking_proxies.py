@@ -23,6 +23,8 @@ from interop.sidecars import (
     traced,
 )
 from serving import collecting
+from spellings import SPELLINGS, TAKEN, answered, documented
+from spellings import request as spelled
 from support import free_port, wait_for
 
 from bindtrace.propagation.clock import now_unix_nano
@@ -185,6 +187,26 @@ def test_each_denial_is_one_hop_with_its_reason(before: Before) -> None:
     assert {name: status for name, (_, status) in made.items()} == dict.fromkeys(CALLS, 403)
     for name, (_, reason) in CALLS.items():
         hop_of(before.api, made[name][0], reason=reason, outcome="refused")
+
+
+def test_the_page_says_what_each_proxy_and_the_endpoint_make_of_each_spelling(
+    before: Before, request: pytest.FixtureRequest
+) -> None:
+    own = before.orders.generation
+    found = {}
+    for spelling in SPELLINGS:
+        added = sign(
+            own, Target(INVENTORY, "wpt"), method="GET", url="https://inventory/stock/7", other_headers={},
+            now_s=now_unix_nano() / 1e9,
+        )  # fmt: skip
+        (_, token), (_, proof) = added.headers
+        context = tls.client_context(
+            own.tls_key, own.certificate, before.orders.bundle.authorities, expects=lambda _: True
+        )
+        found[spelling] = answered(before.port, spelled(spelling, token, proof), context)
+
+    assert {spelling for spelling, outcome in found.items() if outcome == "ok"} <= {*TAKEN, "two spellings"}
+    assert found == documented().get(request.node.callspec.params["before"].__name__, {}), str(found)
 
 
 @pytest.mark.parametrize(
