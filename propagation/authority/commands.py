@@ -13,7 +13,8 @@ import click
 
 from bindtrace.propagation import clock
 from bindtrace.propagation.absent import Absent
-from bindtrace.propagation.authority.issuing import KINDS, Authority, initialise
+from bindtrace.propagation.authority.issuing import Authority, initialise
+from bindtrace.propagation.authority.keyring import KINDS
 from bindtrace.propagation.authority.log import first_broken
 from bindtrace.propagation.authority.rotation import Lives, active
 from bindtrace.propagation.errors import Refusal

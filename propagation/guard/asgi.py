@@ -10,25 +10,22 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Unpack
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from opentelemetry.trace import Span, Status, StatusCode
 
-from bindtrace.propagation import clock
 from bindtrace.propagation.guard.asking import judge_asking
-from bindtrace.propagation.guard.memory import Memory
-from bindtrace.propagation.guard.modes import MODES, Outcome, outcome
+from bindtrace.propagation.guard.modes import Outcome, outcome
 from bindtrace.propagation.guard.request import (
     BOUNDARY,
     Judgement,
     RawHeaders,
-    Receiver,
     Request,
     Stamp,
-    TrustSource,
 )
+from bindtrace.propagation.guard.settings import Guard, Settings
 from bindtrace.propagation.guard.spans import (
     describe,
     from_outside,
@@ -38,7 +35,7 @@ from bindtrace.propagation.guard.spans import (
 )
 from bindtrace.propagation.guard.verdict import attributes
 from bindtrace.propagation.identity.spiffe import Workload
-from bindtrace.propagation.vocabulary import CLASS_OF_REASON, Assurance, Mode, Position
+from bindtrace.propagation.vocabulary import CLASS_OF_REASON, Assurance, Position
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -67,32 +64,12 @@ class _Seen(NamedTuple):
     age_s: float
 
 
-class ASGIGuard:
-    """One per application. `mode` has no default: `observe` judges and lets pass, `enforce` refuses.
+class ASGIGuard(Guard):
+    """One per application. Raises ValueError for a mode that is none."""
 
-    `explain` names the exact reason to the caller, for development; otherwise only its class, the reason being on
-    the span. Raises ValueError for a mode that is none.
-    """
-
-    def __init__(
-        self,
-        app: App,
-        *,
-        mode: Mode,
-        receiver: Receiver,
-        trust: TrustSource,
-        memory: Memory | None = None,
-        explain: bool = False,
-        at_boundary: bool = False,
-        now_unix_nano: Callable[[], int] = clock.now_unix_nano,
-    ) -> None:
-        if mode not in MODES:
-            raise ValueError(f"mode={mode!r} is not one of {MODES}")
-        self.app = app
-        self.mode, self.receiver, self.trust, self.explain = mode, receiver, trust, explain
-        self.memory = Memory() if memory is None else memory
-        self._at_boundary = at_boundary
-        self._now_unix_nano = now_unix_nano
+    def __init__(self, app: App, *, at_boundary: bool = False, **settings: Unpack[Settings]) -> None:
+        super().__init__(**settings)
+        self.app, self._at_boundary = app, at_boundary
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):

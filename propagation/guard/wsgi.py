@@ -12,20 +12,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Unpack
 
 from opentelemetry.trace import Span, Status, StatusCode
 
-from bindtrace.propagation import clock
 from bindtrace.propagation.guard.asgi import CALLER, Caller, problem
 from bindtrace.propagation.guard.blocking import judge_blocking
 from bindtrace.propagation.guard.headers import canonical, is_edge_name
-from bindtrace.propagation.guard.memory import Memory
-from bindtrace.propagation.guard.modes import MODES, outcome
-from bindtrace.propagation.guard.request import Judgement, RawHeaders, Receiver, Request, Trust, TrustSource
+from bindtrace.propagation.guard.modes import outcome
+from bindtrace.propagation.guard.request import Judgement, RawHeaders, Request, Trust
+from bindtrace.propagation.guard.settings import Guard, Settings
 from bindtrace.propagation.guard.spans import describe, from_outside, verdict_span, without_credentials
 from bindtrace.propagation.guard.verdict import attributes
-from bindtrace.propagation.vocabulary import CREDENTIAL_HEADERS, Mode
+from bindtrace.propagation.vocabulary import CREDENTIAL_HEADERS
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -40,28 +39,14 @@ _PLAIN: Final = {"CONTENT_TYPE": b"content-type", "CONTENT_LENGTH": b"content-le
 log = logging.getLogger("bindtrace.guard")
 
 
-class WSGIGuard:
-    """One per application; threads may share it. `mode` has no default; ValueError for one that is none."""
+class WSGIGuard(Guard):
+    """One per application; threads may share it. Raises ValueError for a mode that is none."""
 
     def __init__(
-        self,
-        app: Application,
-        *,
-        mode: Mode,
-        receiver: Receiver,
-        trust: TrustSource,
-        memory: Memory | None = None,
-        header_fidelity: Fidelity = "joined",
-        explain: bool = False,
-        now_unix_nano: Callable[[], int] = clock.now_unix_nano,
+        self, app: Application, *, header_fidelity: Fidelity = "joined", **settings: Unpack[Settings]
     ) -> None:
-        if mode not in MODES:
-            raise ValueError(f"mode={mode!r} is not one of {MODES}")
-        self.app = app
-        self.mode, self.receiver, self.trust, self.explain = mode, receiver, trust, explain
-        self.memory = Memory() if memory is None else memory
-        self.header_fidelity = header_fidelity
-        self._now_unix_nano = now_unix_nano
+        super().__init__(**settings)
+        self.app, self.header_fidelity = app, header_fidelity
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         request = _request(environ)

@@ -8,7 +8,7 @@ for the proxy's own span, and no application has to believe them.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -17,25 +17,22 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from bindtrace.propagation import clock
 from bindtrace.propagation.guard.asgi import Receive, Scope, Send, problem
 from bindtrace.propagation.guard.asking import judge_asking
 from bindtrace.propagation.guard.headers import canonical
-from bindtrace.propagation.guard.memory import Memory
 from bindtrace.propagation.guard.modes import outcome
 from bindtrace.propagation.guard.request import (
     BOUNDARY,
     Judgement,
     RawHeaders,
-    Receiver,
     Request,
     Stamp,
-    TrustSource,
 )
+from bindtrace.propagation.guard.settings import Guard
 from bindtrace.propagation.guard.spans import describe, text_headers
 from bindtrace.propagation.guard.verdict import attributes
 from bindtrace.propagation.proxies.endpoint_paths import CHECK, SAME, TOLD
-from bindtrace.propagation.vocabulary import ASKED_METHOD_HEADER, ASKED_URI_HEADER, PROXY_COMPONENTS, Mode
+from bindtrace.propagation.vocabulary import ASKED_METHOD_HEADER, ASKED_URI_HEADER, PROXY_COMPONENTS
 
 MAX_HEADERS_BYTES: Final = 32 * 1024
 _ASKED: Final = frozenset(name.encode() for name in (ASKED_METHOD_HEADER, ASKED_URI_HEADER))
@@ -43,22 +40,8 @@ _SPAN: Final = "authz"
 log = logging.getLogger("bindtrace.authz")
 
 
-class AuthzApp:
+class AuthzApp(Guard):
     """An ASGI application; one per receiver. `mode` is `observe` or `enforce`, as of a guard."""
-
-    def __init__(
-        self,
-        *,
-        mode: Mode,
-        receiver: Receiver,
-        trust: TrustSource,
-        memory: Memory | None = None,
-        explain: bool = False,
-        now_unix_nano: Callable[[], int] = clock.now_unix_nano,
-    ) -> None:
-        self.mode, self.receiver, self.trust, self.explain = mode, receiver, trust, explain
-        self.memory = Memory() if memory is None else memory
-        self._now_unix_nano = now_unix_nano
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -16,16 +16,15 @@ from typing import Any, Final
 import grpc
 from cryptography import x509
 
-from bindtrace.propagation import clock
 from bindtrace.propagation.guard.blocking import judge_blocking
-from bindtrace.propagation.guard.memory import Memory
-from bindtrace.propagation.guard.modes import MODES, Outcome, outcome
-from bindtrace.propagation.guard.request import Judgement, RawHeaders, Receiver, Request, TrustSource
+from bindtrace.propagation.guard.modes import Outcome, outcome
+from bindtrace.propagation.guard.request import Judgement, RawHeaders, Request
+from bindtrace.propagation.guard.settings import Guard
 from bindtrace.propagation.guard.spans import verdict_span, without_credentials
 from bindtrace.propagation.guard.verdict import Value, attributes
 from bindtrace.propagation.identity import certificates
 from bindtrace.propagation.identity.keys import private_pem
-from bindtrace.propagation.vocabulary import CLASS_OF_REASON, Mode
+from bindtrace.propagation.vocabulary import CLASS_OF_REASON
 from bindtrace.propagation.workload.identity import Identity
 
 _PASSING_S: Final = 0.05
@@ -39,24 +38,8 @@ _KINDS: Final = (
 )
 
 
-class GuardInterceptor(grpc.ServerInterceptor):  # type: ignore[misc]  # grpc has no types
-    """One per server. `mode` has no default; ValueError for one that is none."""
-
-    def __init__(
-        self,
-        *,
-        mode: Mode,
-        receiver: Receiver,
-        trust: TrustSource,
-        memory: Memory | None = None,
-        explain: bool = False,
-        now_unix_nano: Callable[[], int] = clock.now_unix_nano,
-    ) -> None:
-        if mode not in MODES:
-            raise ValueError(f"mode={mode!r} is not one of {MODES}")
-        self.mode, self.receiver, self.trust, self.explain = mode, receiver, trust, explain
-        self.memory = Memory() if memory is None else memory
-        self._now_unix_nano = now_unix_nano
+class GuardInterceptor(Guard, grpc.ServerInterceptor):  # type: ignore[misc]  # grpc has no types
+    """One per server. Raises ValueError for a mode that is none."""
 
     def intercept_service(self, continuation: Callable[[Any], Any], details: Any) -> Any:
         handler = continuation(details)
