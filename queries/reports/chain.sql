@@ -2,7 +2,7 @@
 -- parameters: since, until, environment, trace_id
 -- reads: hops, traces, trace_links
 -- why: hops carry the last load of their trace, so that the row groups of all other loads are skipped; the traces of one
---      chain are those that its keys link.
+--      chain are those that its keys link. `near` is read twice, and not kept: only the few rows wanted are read whole.
 with recursive linked as (
     select $trace_id::uuid as trace_id
     union
@@ -14,16 +14,16 @@ with recursive linked as (
         select trace_id, chain from trace_links
     ) as l on l.one = linked.trace_id
 ),
-loads as (
+loads as materialized (
     select distinct last_load_id as load_id from traces semi join linked using (trace_id)
 ),
-near as (
-    select hops.* from hops join loads using (load_id)
+near as not materialized (
+    select hops.* from hops semi join loads using (load_id)
 ),
-wanted as (
-    select distinct chain_trace_id
-    from near
-    where trace_id = $trace_id::uuid or chain_trace_id = $trace_id::uuid
+wanted as materialized (
+    select chain_trace_id from near where trace_id = $trace_id::uuid
+    union
+    select $trace_id::uuid
 )
 select
     span_hex(anchor_span_id) || case when answered then '' else '!' end as id,
@@ -62,7 +62,7 @@ select
     ms(critical_nano) as critical_ms,
     error_origin
 from near as hops
-join wanted using (chain_trace_id)
+semi join wanted using (chain_trace_id)
 where
     hops.start_time_unix_nano >= $since
     and hops.start_time_unix_nano < $until
