@@ -93,13 +93,15 @@ def latency() -> Iterator[str]:
 
 
 def delay() -> Iterator[str]:
-    """From the acknowledgement of one request to its span and hop being there, on a busy collector and an idle one."""
-    for load, rate in (("idle", 0.0), ("20,000 spans/s", 20_000 / SPANS)):
-        with ingest_run.collector() as serving:
-            waits = ingest_delay.delays(serving, rate, 8.0)
+    """From the acknowledgement of one undeclared call to its finding, on an idle collector and on busy ones."""
+    for load, rate in (("idle", 0.0), *((f"{rate:,} spans/s", rate / SPANS) for rate in (20_000, 40_000))):
+        with ingest_run.collector(manifest=ingest_delay.MANIFEST) as serving:
+            waits = ingest_delay.delays(serving, rate, SECONDS)
         yield (
             f"{load}: rows after {_median(waits.rows):.2f} s, at most {max(waits.rows):.2f} s (bar 1 s); "
-            f"hops after {_median(waits.hops):.2f} s, at most {max(waits.hops):.2f} s; {len(waits.hops)} probes"
+            f"hops after {_median(waits.hops):.2f} s, at most {max(waits.hops):.2f} s; "
+            f"a finding after {_median(waits.findings):.2f} s, at most {max(waits.findings):.2f} s (bar 2 s); "
+            f"{len(waits.hops)} probes"
         )
 
 

@@ -1,26 +1,39 @@
-"""How long a request takes from its acknowledgement until queries see its rows, and its hop. Measures only."""
+"""How long a request takes from its acknowledgement to its rows, its hop and its finding. Measures only."""
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 import urllib.request
 from typing import NamedTuple
 
 import ingest_run
-from ingest_bodies import Stamped, prepared
+import recipe
 from ingest_sender import Job
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from serving import Collector
 
 PAUSE_S = 0.25
 POLL_S = 0.02
 
 
+DAY_NANO = 86_400 * 10**9
+MANIFEST = """
+[[grants]]
+caller = "till"
+callee = "vault"
+"""
+"""Each probe is a call to `vault` by a service that is granted nothing."""
+
+
 class Delays(NamedTuple):
-    """Of single requests, in seconds: until their rows are there, and until their hops are."""
+    """Of single requests, in seconds: until their rows are there, their hops, and the answer with their finding."""
 
     rows: list[float]
     hops: list[float]
+    findings: list[float]
 
 
 def delays(serving: Collector, rate: float, seconds: float) -> Delays:
@@ -31,20 +44,60 @@ def delays(serving: Collector, rate: float, seconds: float) -> Delays:
         beside = threading.Thread(target=ingest_run.run, args=(serving, [job]))
         beside.start()
         time.sleep(8.0)  # the sender prepares its bodies, then warms up
-    bodies = iter(Stamped(prepared(9, 20, 2_000), 9))
-    found = Delays([], [])
+    found = Delays([], [], [])
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        position = _send(serving, next(bodies))
+        number = len(found.rows) + 1
+        position = _send(serving, _undeclared_call(number))
         acked = time.monotonic()
         _wait_for_rows(serving, position)
         found.rows.append(time.monotonic() - acked)
         _wait(serving, position)
         found.hops.append(time.monotonic() - acked)
+        _ask_for_finding(serving, number)
+        found.findings.append(time.monotonic() - acked)
         time.sleep(PAUSE_S)
     if beside is not None:
         beside.join()
     return found
+
+
+def _undeclared_call(number: int) -> bytes:
+    """Of a day of its own, beside those of the recipe, as people ask for the last hour and not for all there is."""
+    request = ExportTraceServiceRequest()
+    start = _start(number)
+    for service, kind, span_id, parent in (
+        (f"intruder-{number}", Span.SPAN_KIND_CLIENT, b"callerid", b""),
+        ("vault", Span.SPAN_KIND_SERVER, b"calleeid", b"callerid"),
+    ):
+        resource = request.resource_spans.add()
+        resource.resource.attributes.add(key="service.name").value.string_value = service
+        resource.scope_spans.add().spans.add(
+            trace_id=number.to_bytes(16, "big"),
+            span_id=span_id,
+            parent_span_id=parent,
+            name="GET /keys",
+            kind=kind,
+            start_time_unix_nano=start,
+            end_time_unix_nano=start + 10**6,
+            flags=0x300,
+        )
+    return request.SerializeToString()
+
+
+def _start(number: int) -> int:
+    return recipe.START + number * DAY_NANO
+
+
+def _ask_for_finding(serving: Collector, number: int) -> None:
+    """Its hop is there, so the first answer has it."""
+    since = _start(number)
+    url = (
+        f"http://{serving.endpoints['api']}/api/reports/findings"
+        f"?rule=undeclared-call&caller=intruder-{number}&since={since}&until={since + DAY_NANO}"
+    )
+    with urllib.request.urlopen(url, timeout=60) as answer:
+        assert len(json.load(answer)) == 1, "the planted call is no finding"
 
 
 def _send(serving: Collector, body: bytes) -> str:

@@ -43,9 +43,12 @@ class Result:
 
 
 @contextlib.contextmanager
-def collector(*options: str) -> Iterator[Collector]:
-    """One that serves, with a database of its own that goes with it."""
+def collector(*options: str, manifest: str = "") -> Iterator[Collector]:
+    """One that serves, with a database of its own that goes with it. `manifest`: the text of a `bindtrace.toml`."""
     with tempfile.TemporaryDirectory(prefix="bindtrace-bench-") as folder:
+        if manifest:
+            (declared := Path(folder) / "bindtrace.toml").write_text(manifest)
+            options += ("--manifest", str(declared))
         yield from _serving(Path(folder), options)
 
 
