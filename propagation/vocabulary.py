@@ -124,6 +124,10 @@ ISSUED_CERT_SHA256: Final = "bindtrace.issued.cert_sha256"
 ISSUED_UNTIL_S: Final = "bindtrace.issued.until_s"
 """On the authority's own spans: what was issued, to whom, to be found again by `CREDENTIAL_SHA256` of a call, or by
 `PEER_CERT_SHA256` of one that only a certificate proves."""
+DEPLOYMENT_SUBJECT: Final = "bindtrace.deployment.subject"
+DEPLOYMENT_STATE: Final = "bindtrace.deployment.state"
+DEPLOYMENT_SINCE_S: Final = "bindtrace.deployment.since_s"
+"""On the authority's spans of a deployment: which workload, `active`, in `grace` or `ended`, and since when."""
 ISSUER_SCOPE: Final = "bindtrace.authority"
 """The instrumentation scope of those spans."""
 

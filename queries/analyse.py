@@ -24,7 +24,7 @@ Connection = duckdb.DuckDBPyConnection
 SPANS_AT_ONCE: Final = 500_000
 """Spans of one run, which bounds its memory; a run takes whole loads, and at least one."""
 MOST_SHARES: Final = 4
-NOTED: Final = ("issued", "linked")
+NOTED: Final = ("issued", "retired", "linked")
 """What a run notes of its loads as a whole, before its traces are shared out."""
 
 

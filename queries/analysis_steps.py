@@ -154,13 +154,14 @@ def _name_witnesses(con: Connection, _: Values) -> None:
     replace_temp(
         con,
         "witnesses",
-        "witness varchar, identity varchar, service varchar, environment varchar",
+        "witness varchar, identity varchar, service varchar, environment varchar, deployment varchar",
         (
             (
                 text,
                 found.subject,
                 services.get(found.subject, services.get(found.identity, found.service)),
                 found.environment,
+                found.deployment,
             )
             for text, found in named
         ),

@@ -9,20 +9,16 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
-from opentelemetry import trace
-
 from bindtrace.propagation import clock
-from bindtrace.propagation import vocabulary as words
 from bindtrace.propagation.absent import Absent
 from bindtrace.propagation.authority.issuing import Authority, Credentials
+from bindtrace.propagation.authority.telling import tell_issued
 from bindtrace.propagation.errors import Refusal
 from bindtrace.propagation.guard.request import BOUNDARY, Stamp
-from bindtrace.propagation.guard.verdict import fingerprint
 from bindtrace.propagation.identity import bundle, certificates, policy
-from bindtrace.propagation.identity.compact import take_apart
 from bindtrace.propagation.identity.encoding import read_object
 
 MAX_BODY_BYTES: Final = 32 * 1024
@@ -99,7 +95,7 @@ class AuthorityApp:
         if isinstance(issued, Absent):
             log.info("event=not_issued reason=%s", issued.reason)
             return _refused(403, issued.reason)
-        _tell(issued)
+        tell_issued(issued)
         return 200, _json(
             {
                 "workload": str(issued.workload),
@@ -123,29 +119,6 @@ def _csrs(asked: dict[str, Any]) -> list[bytes]:
     if not isinstance(requests, list) or not all(isinstance(request, str) for request in requests[:2]):
         return []
     return [request.encode("utf-8", "replace") for request in requests[:3]]
-
-
-def _tell(issued: Credentials) -> None:
-    """One span per credential, for the collector to find a call's in: never the token."""
-    subject = str(issued.workload)
-    leaf = hashlib.sha256(certificates.der(issued.certificate)).hexdigest()
-    until_s = int(issued.certificate.not_valid_after_utc.timestamp())
-    _told("issue certificate", {words.ISSUED_CERT_SHA256: leaf, words.ISSUED_UNTIL_S: until_s}, subject)
-    for token in issued.tokens:
-        compact = take_apart(token.token)
-        assert not isinstance(compact, Absent)
-        said: dict[str, str | int] = {
-            words.ISSUED_CALLEE: token.callee,
-            words.ISSUED_BINDING: token.binding,
-            words.ISSUED_JTI_SHA256: fingerprint(compact.claims["jti"]),
-            words.ISSUED_UNTIL_S: token.expires_s,
-        }
-        _told("issue token", said, subject)
-
-
-def _told(name: str, said: Mapping[str, str | int], subject: str) -> None:
-    with trace.get_tracer(words.ISSUER_SCOPE).start_as_current_span(name) as span:
-        span.set_attributes({words.ISSUED_SUBJECT: subject, **said})
 
 
 def _json(content: object) -> bytes:

@@ -35,6 +35,8 @@ class Deployment:
     state: str
     addresses: tuple[str, ...]
     dns_names: tuple[str, ...]
+    since_s: int = 0
+    """Since when it is in this state."""
 
 
 class Store:
@@ -141,7 +143,8 @@ class Store:
         self._database.execute(
             "insert into deployments values (?, ?, ?, ?, ?, ?, ?, ?)"
             " on conflict do update set state = excluded.state, addresses = excluded.addresses,"
-            " dns_names = excluded.dns_names where state <> 'ended'",
+            " dns_names = excluded.dns_names,"
+            " since_s = case when state = excluded.state then since_s else excluded.since_s end where state <> 'ended'",
             (
                 *(workload.deployment, workload.service, workload.project, workload.environment),
                 *(
@@ -155,7 +158,7 @@ class Store:
 
     def deployments(self, trust_domain: str) -> list[Deployment]:
         rows = self._database.execute(
-            "select project, environment, service, id, state, addresses, dns_names from deployments"
+            "select project, environment, service, id, state, addresses, dns_names, since_s from deployments"
             " order by project, environment, service, since_s, id"
         )
         return [
@@ -164,8 +167,9 @@ class Store:
                 state,
                 tuple(json.loads(addresses)),
                 tuple(json.loads(dns_names)),
+                since_s,
             )
-            for project, environment, service, deployment, state, addresses, dns_names in rows
+            for project, environment, service, deployment, state, addresses, dns_names, since_s in rows
         ]
 
     def put_binding(self, binding: Binding) -> None:

@@ -17,6 +17,7 @@ from bindtrace.propagation import clock
 from bindtrace.propagation.authority.api import AuthorityApp
 from bindtrace.propagation.authority.issuing import Authority
 from bindtrace.propagation.authority.key_files import check_private
+from bindtrace.propagation.authority.telling import DeploymentTeller
 from bindtrace.propagation.errors import Refusal
 from bindtrace.propagation.identity import keys
 from bindtrace.propagation.identity.tls import following, server_context
@@ -109,12 +110,16 @@ def serve(
 def _tick(directory: Path, ended: threading.Event, server: uvicorn.Server) -> None:
     """Its own connection to the store: rotation does not wait for a request, nor the other way round."""
     authority = Authority(directory)
+    teller = DeploymentTeller()
     every_s = max(0.5, authority.lives.refresh_s / 4)
-    while not ended.wait(every_s):
+    due = True
+    while due:
         try:
             for step in authority.rotate(clock.now_unix_nano() // 10**9):
                 log.info("event=%s key=%s number=%d", step.action, step.kind, step.number)
+            teller.tell(authority.store.deployments(authority.trust_domain), clock.now_unix_nano() // 10**9)
         except Exception:
             log.exception("event=rotation_failed")
+        due = not ended.wait(every_s)
     authority.store.close()
     server.should_exit = True

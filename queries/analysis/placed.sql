@@ -42,7 +42,7 @@ named_hosts as (
     group by c.host
 )
 select
-    s.*,
+    s.* exclude (caller_deployment),
     -- one Worker is another's parent only by a binding, and the host in such a request means nothing
     -- (source: developers.cloudflare.com/workers/observability/traces/known-limitations)
     coalesce(s.pairing = 'parent' and bound_caller.service is not null and bound_callee.service is not null, false)
@@ -77,6 +77,11 @@ select
         case when s.via = [] then certified.service end,
         case when not claims_outside then s.claimed_caller end
     ) as caller,
+    -- its own resource, else its credential
+    coalesce(
+        s.caller_deployment,
+        case when coalesce(s.caller_service, verified_service) = verified_service then verified.deployment end
+    ) as caller_deployment,
     coalesce(
         s.entry_service,
         case when s.db_system is null and s.messaging_system is null then s.intended_callee end,
