@@ -49,3 +49,13 @@ def test_trap_a_lost_parent_span_is_not_a_lost_header(shop: duckdb.DuckDBPyConne
 
 def test_trap_a_first_call_without_header_is_an_entry(shop: duckdb.DuckDBPyConnection) -> None:
     assert not found(shop, RULE, span("storefront", SERVER, 1))
+
+
+def test_trap_a_handshake_that_was_refused_had_no_request_to_propagate(
+    shop: duckdb.DuckDBPyConnection,
+) -> None:
+    assert not found(
+        shop, RULE,
+        span("inventory", SERVER, 2, component="proxy", claimed_caller="catalog", authz_decision="deny",
+             authz_reason="peer_cert_expired"),
+    )  # fmt: skip
