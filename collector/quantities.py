@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 import click
@@ -36,7 +37,29 @@ class _Quantity(click.ParamType[int]):
         return amount
 
 
+class _Keep(click.ParamType[Mapping[str, int]]):
+    """One duration for all, under the name "", or durations by table: `spans=7d,hops=30d`; seconds."""
+
+    name = "keep"
+
+    def convert(
+        self, value: str | Mapping[str, int], param: click.Parameter | None, ctx: click.Context | None
+    ) -> Mapping[str, int]:
+        if not isinstance(value, str):
+            return value
+        kept: dict[str, int] = {}
+        for part in value.split(","):
+            table, equals, written = part.rpartition("=")
+            name = table.strip()
+            if name in kept or (equals and name not in _KEPT) or ("" in (*kept, name) and "," in value):
+                self.fail(f"`{value}` is not what to keep: write it as 7d or spans=7d,hops=30d", param, ctx)
+            kept[name] = DURATION.convert(written, param, ctx)
+        return kept
+
+
+_KEPT: Final = ("spans", "hops")
 SIZE: Final = _Quantity("size", _SIZES, "2GB or 512MiB")
 """Bytes; at least 1."""
 DURATION: Final = _Quantity("duration", _TIMES, "7d or 12h")
 """Seconds; at least 1."""
+KEEP: Final = _Keep()

@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from bindtrace.collector.ports import Address
-from bindtrace.collector.quantities import DURATION, SIZE
+from bindtrace.collector.quantities import DURATION, KEEP, SIZE
 from bindtrace.collector.receive.doors import DoorFiles, open_doors
 from bindtrace.collector.supervisor import Cancelled, Settings, Supervisor, default_receivers
 from bindtrace.propagation.errors import Refusal
 from bindtrace.propagation.platforms import STDIN, read_manifests
+from bindtrace.queries.lake.place import lake_at
+from bindtrace.queries.lake.upkeep import TABLES
 
 
 class _AddressType(click.ParamType[Address]):
@@ -60,8 +63,21 @@ FILE = click.Path(path_type=Path, dir_okay=False)
     help="Receiver processes.  [default: one less than the cores]",
 )  # fmt: skip
 @click.option(
-    "--keep", type=DURATION, envvar="BINDTRACE_KEEP", metavar="TIME",
-    help="Delete telemetry that was received so long ago, as 7d or 12h.  [default: never]",
+    "--keep", type=KEEP, envvar="BINDTRACE_KEEP", metavar="TIME",
+    help="Delete telemetry that was received so long ago, as 7d or 12h; with a lake also by table, as "
+    "spans=7d,hops=30d, in whole days.  [default: never]",
+)  # fmt: skip
+@click.option(
+    "--seal-after", type=DURATION, envvar="BINDTRACE_SEAL_AFTER", metavar="TIME",
+    help="Move traces into the lake after so long without a span of theirs, as 1h.  [default: 1h with --lake]",
+)  # fmt: skip
+@click.option(
+    "--lake", envvar="BINDTRACE_LAKE", metavar="CATALOG",
+    help="The lake: a file, or as DuckLake names it, ducklake:postgres:dbname=traces.  [default: beside the database]",
+)  # fmt: skip
+@click.option(
+    "--data", envvar="BINDTRACE_LAKE_DATA", metavar="PATH",
+    help="Where the lake's Parquet files are: a folder, or s3://…  [default: beside its catalog]",
 )  # fmt: skip
 @click.option(
     "--max-size", type=SIZE, envvar="BINDTRACE_MAX_SIZE", metavar="SIZE",
@@ -115,7 +131,10 @@ def serve(
     api_address: Address,
     manifests: tuple[Path, ...],
     receivers: int | None,
-    keep: int | None,
+    keep: Mapping[str, int] | None,
+    seal_after: int | None,
+    lake: str | None,
+    data: str | None,
     max_size: int | None,
     journal_max: int,
     disk_reserve: int,
@@ -139,6 +158,14 @@ def serve(
             fix="save it to a file, and name that.",
         )
     read_manifests(manifests)
+    sealed = lake or seal_after
+    if keep and "" not in keep and not sealed:
+        raise Refusal(
+            "--keep by table needs a lake", fix="give --seal-after or --lake, or one --keep for all"
+        )
+    if lake:
+        named = lake_at(lake, data)
+        lake, data = named.catalog, named.data
     settings = Settings(
         db.absolute(),
         grpc_address,
@@ -148,11 +175,15 @@ def serve(
         receivers or default_receivers(),
         journal_max,
         disk_reserve,
-        keep,
+        None if sealed or not keep else keep[""],
         max_size,
         doors,
         zipkin_address,
         memory,
+        lake,
+        data,
+        seal_after,
+        _by_table(keep) if sealed and keep else (),
     )
     stop = _stop_on_signals()
     supervisor = Supervisor(settings)
@@ -165,6 +196,11 @@ def serve(
         return
     finally:
         supervisor.stop()
+
+
+def _by_table(keep: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
+    """Seconds by table; what one number says, it says of all."""
+    return tuple((table, keep.get(table, keep.get("", 0))) for table in TABLES if table in keep or "" in keep)
 
 
 def _refuse_open_doors(

@@ -18,7 +18,7 @@ from bindtrace.collector.store.writer import Writer
 from bindtrace.propagation.errors import Refusal
 from bindtrace.propagation.manifest import Manifest
 from bindtrace.queries.analyse import analyse, cores
-from bindtrace.queries.database import open_database
+from bindtrace.queries.database import join_lake, open_database
 from bindtrace.queries.lock import acquire
 from bindtrace.queries.policy import install_policy
 
@@ -50,6 +50,7 @@ def held_database(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         use_salt(salt_path(path))
         con = open_database(path)
         try:
+            join_lake(con)
             yield con
         finally:
             con.close()

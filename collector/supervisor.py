@@ -52,6 +52,10 @@ class Settings:
     doors: DoorFiles = field(default_factory=DoorFiles)
     zipkin: Address | None = None
     memory: int = MEMORY_BYTES
+    lake: str | None = None
+    data: str | None = None
+    seal_after_s: int | None = None
+    keep_sealed_s: tuple[tuple[str, int], ...] = ()
 
 
 class Cancelled(Exception):  # noqa: N818  not an error: somebody asked to stop during the start
@@ -171,8 +175,16 @@ class Supervisor:
         doors = self.settings.doors
         locked = {"grpc": doors.locks_grpc, "http": doors.locks_http, "api": doors.locks_api}
         storage += ["--secured", ",".join(name for name, is_locked in locked.items() if is_locked)]
-        for option, value in (("--keep-s", self.settings.keep_s), ("--max-bytes", self.settings.max_bytes)):
+        for option, value in (
+            ("--keep-s", self.settings.keep_s),
+            ("--max-bytes", self.settings.max_bytes),
+            ("--lake", self.settings.lake),
+            ("--data", self.settings.data),
+            ("--seal-after-s", self.settings.seal_after_s),
+        ):
             storage += [option, str(value)] if value is not None else []
+        for table, kept_s in self.settings.keep_sealed_s:
+            storage += ["--keep-sealed", f"{table}={kept_s}"]
         receive = [
             "--journal",
             str(self.journal),

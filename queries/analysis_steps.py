@@ -23,6 +23,8 @@ from bindtrace.propagation.decision import FACT_VALUES, Facts, decide
 from bindtrace.propagation.vocabulary import PEER_ID, VERIFIED_CALLER
 from bindtrace.propagation.witnesses import witness_of
 from bindtrace.queries import sql_files
+from bindtrace.queries.lake.place import is_attached
+from bindtrace.queries.lake.sealing import recall
 from bindtrace.queries.lifetimes import last_needed
 from bindtrace.queries.ruling import replace_temp, rule_requests
 from bindtrace.queries.unsigned import unsigned
@@ -80,6 +82,12 @@ def _date_issues(con: Connection, values: Values) -> None:
     ).fetchone()
     first, log_from, log_until = row or (2**63 - 1, 0, 0)
     values |= {"issued_since": int(first), "log_from": int(log_from), "log_until": int(log_until)}
+
+
+def _recall(con: Connection, values: Values) -> None:
+    """A trace is computed from all of its spans: what was sealed of it comes back first."""
+    if is_attached(con):
+        recall(con, values["after"], values["upto"])
 
 
 def _share_out(con: Connection, values: Values) -> None:
@@ -187,6 +195,7 @@ def _known(facts: Facts) -> Facts:
 
 _PYTHON_STEPS: Final[dict[str, Callable[[Connection, Values], None]]] = {
     "issued": _date_issues,
+    "linked": _recall,
     "touched": _share_out,
     "nodes": _tell_copies_apart,
     "walk": _walk_on,

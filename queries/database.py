@@ -9,6 +9,8 @@ import duckdb
 
 from bindtrace.propagation.errors import Refusal
 from bindtrace.queries import sql_files
+from bindtrace.queries.lake import place
+from bindtrace.queries.lake.sealing import reconcile
 from bindtrace.queries.lock import held_by, holder
 
 BLOCK_SIZE = 65536
@@ -47,15 +49,41 @@ def open_database(path: Path | None) -> duckdb.DuckDBPyConnection:
     return con
 
 
-def open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
-    """Opens a stopped collector's file for a person's own SQL: no writing, no other file, no network.
+def join_lake(con: duckdb.DuckDBPyConnection, lake: place.Lake | None = None) -> bool:
+    """Attaches the lake that this database is sealed into, to be written, and ends what a crash left half done.
 
-    Order of the lock-down as measured (design.md, Readers): attach, then close access, then lock. Raises `Refusal`.
+    `lake` is where it is, where that is not known yet. False where there is none. Raises `LakeRefusal`.
+    """
+    known = place.lake_of(con)
+    if lake is not None and known is None:
+        place.remember(con, lake)
+    if lake is not None and known not in (None, lake):
+        raise place.LakeRefusal(
+            f"this database is sealed into {known.catalog}, and --lake names another",
+            fix="leave --lake out, or begin another database",
+        )
+    wanted = lake or known
+    if wanted is None:
+        return False
+    place.attach(con, wanted)
+    reconcile(con)
+    return True
+
+
+def open_read_only(path: Path, *, alone: bool = False) -> duckdb.DuckDBPyConnection:
+    """Opens a stopped collector's file for a person's own SQL: no writing, no other file but its lake's, no network.
+
+    `alone` leaves the lake out. Order of the lock-down as measured: attach, then close access, then lock.
+    Raises `Refusal`.
     """
     if not path.exists():
         raise Refusal(f"no database at {path}", fix="name one with --db, or start `bindtrace serve`")
     con = _attach(path, read_only=True)
     _check_version(con, path)
+    if not alone and (lake := place.lake_of(con)):
+        place.attach(con, lake, read_only=True)
+        place.read_both(con)
+        con.execute("set allowed_directories = [$1]", [lake.data])
     con.execute("set enable_external_access = false")
     con.execute("set lock_configuration = true")
     return con
@@ -87,6 +115,13 @@ def cursor(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     """A second connection to the same database, for another thread; DuckDB forgets `use` in a bare cursor."""
     twin = con.cursor()
     twin.execute(f"use {ALIAS}")
+    return twin
+
+
+def reader(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """A connection for questions: what it calls `spans` and `hops` are those of the lake, too, where there is one."""
+    twin = cursor(con)
+    place.read_both(twin)
     return twin
 
 

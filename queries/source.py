@@ -59,14 +59,16 @@ class FileSource:
         ready_file(path)
         # Loaded here: a question to a running collector needs no DuckDB, whose import costs 0.1 s.
         from bindtrace.queries.analyse import analyse
-        from bindtrace.queries.database import open_database, open_read_only
+        from bindtrace.queries.database import join_lake, open_database, open_read_only, reader
 
         if path.exists() and not os.access(path, os.W_OK):
-            self._con = open_read_only(path)
+            self._con = self._reader = open_read_only(path)
             return
         self._con = open_database(path)
         try:
+            join_lake(self._con)
             analyse(self._con)
+            self._reader = reader(self._con)
         except BaseException:
             self._con.close()
             raise
@@ -77,7 +79,7 @@ class FileSource:
         try:
             # what its collector had acknowledged is all in the file, and nothing more will come
             return run_report(
-                self._con, report, replace(query, filters=checked_ids(query.filters), settled=True)
+                self._reader, report, replace(query, filters=checked_ids(query.filters), settled=True)
             )
         except ValueError as error:
             raise Refusal(str(error), fix="ask for a column or parameter that the report has") from None

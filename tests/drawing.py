@@ -45,7 +45,13 @@ def span(service: str | None, kind: int, id: int, parent: int | None = None, **m
 
 def draw(con: duckdb.DuckDBPyConnection, *spans: S) -> None:
     """Stores the spans as one load."""
-    load = con.execute("select coalesce(max(load_id), 0) + 1 from spans").fetchone()
+    load = con.execute(
+        """
+        select greatest(
+            (select coalesce(max(load_id), 0) from spans), (select coalesce(max(load_id), 0) from analysis)
+        ) + 1
+        """
+    ).fetchone()
     assert load is not None
     for one in spans:
         _insert(con, "spans", _row(con, one, load[0]))

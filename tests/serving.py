@@ -12,7 +12,8 @@ from pathlib import Path
 import psutil
 from support import wait_for
 
-from bindtrace.queries.database import open_database
+from bindtrace.queries.database import join_lake, open_database
+from bindtrace.queries.lake.place import read_both
 from bindtrace.queries.lock import Holder, holder
 
 SERVE = "from bindtrace.collector.serve_command import serve; serve()"
@@ -104,6 +105,8 @@ def collecting(db: Path, *options: str, receivers: int = 2) -> Iterator[Collecto
 def stored(db: Path) -> Counter[bytes]:
     """How often each span id is in the database of a stopped collector; what is only in the journal is not."""
     con = open_database(db)
+    join_lake(con)
+    read_both(con)
     rows = con.execute("select span_id, count(*) from spans group by span_id").fetchall()
     con.close()
     return Counter({int(span_id).to_bytes(8, "big"): count for span_id, count in rows})

@@ -69,7 +69,7 @@ def restore(folder: Path, db: Path, on_step: OnStep = lambda _: None) -> dict[st
         raise Refusal(
             f"cannot restore {folder}: {error.strerror or error}", fix="check both paths"
         ) from error
-    con = open_read_only(partly)
+    con = open_read_only(partly, alone=True)
     try:
         for name, told in listed["tables"].items():
             on_step(f"verifying {name}")

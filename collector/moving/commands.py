@@ -13,7 +13,8 @@ from rich.console import Console
 from bindtrace.collector.moving import backing_up, exporting, migrating
 from bindtrace.collector.moving.digests import Held
 from bindtrace.propagation.errors import Refusal
-from bindtrace.queries.database import open_database
+from bindtrace.queries.database import join_lake, open_database
+from bindtrace.queries.lake.place import read_both
 from bindtrace.queries.query import FOREVER
 from bindtrace.queries.render import say
 from bindtrace.queries.source import DEFAULT_DB, ready_file
@@ -43,6 +44,8 @@ def export(db: Path, output: Path, form: str, since: int, until: int) -> None:
     ready_file(db)
     con = open_database(db)
     try:
+        join_lake(con)
+        read_both(con)
         if form == "parquet":
             rows = exporting.write_parquet(con, output, since, until)
             say(f"wrote {', '.join(f'{count:,} {name}' for name, count in rows.items())} into {output}")

@@ -29,7 +29,7 @@ def tables(con: duckdb.DuckDBPyConnection) -> list[str]:
 def held(con: duckdb.DuckDBPyConnection, table: str) -> Held:
     """Rows and digest of a table of ours."""
     row = con.execute(
-        f'select count(*), coalesce(sum(hash(one)), 0)::varchar from (select * from "{table}") as one'
+        f'select count(*), coalesce(sum(hash(one)), 0)::varchar from (select * from {ALIAS}.main."{table}") as one'
     ).fetchone()
     assert row is not None
     return Held(int(row[0]), str(row[1]))

@@ -12,6 +12,7 @@ from bindtrace.collector.journal.reader import JournalReader
 from bindtrace.collector.store.loader import Loader
 from bindtrace.collector.store.opening import open_sound
 from bindtrace.queries.analyse import analyse
+from bindtrace.queries.database import join_lake
 from bindtrace.queries.lock import acquire
 
 
@@ -34,6 +35,7 @@ def drain(path: Path) -> None:
 
 
 def _load(con: duckdb.DuckDBPyConnection, root: Path) -> None:
+    join_lake(con)
     loader = Loader(con, root)
     while loader.step():
         pass

@@ -21,6 +21,7 @@ from bindtrace.collector.store.faults import Fault, fault_of, folder_of, one_lin
 from bindtrace.propagation.clock import now_unix_nano
 from bindtrace.propagation.errors import Refusal
 from bindtrace.queries.database import open_database
+from bindtrace.queries.lake.place import LakeRefusal
 
 T = TypeVar("T")
 _BLOCK: Final = 65_536  # the smallest that we ever wrote files with; larger ones are multiples
@@ -48,6 +49,8 @@ def open_sound(db: Path, use: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
         except (duckdb.Error, Refusal) as error:
             if con is not None:
                 con.close()
+            if isinstance(error, LakeRefusal):
+                raise
             if fault_of(one_line(error)) is not Fault.DAMAGE or not _is_ours(db):
                 raise
             set_aside(db, one_line(error))

@@ -33,6 +33,7 @@ from bindtrace.collector.store.faults import fault_of, one_line, record
 from bindtrace.collector.store.metrics import metrics_route
 from bindtrace.collector.store.opening import journal_of
 from bindtrace.collector.store.retention import Limits
+from bindtrace.collector.store.sealing import SEAL_AFTER_S, SealingPlan
 from bindtrace.collector.store.storage import Storage
 from bindtrace.collector.store.traces import trace_bytes, trace_json
 from bindtrace.propagation.errors import Refusal
@@ -41,6 +42,7 @@ from bindtrace.queries.api.app import build
 from bindtrace.queries.api.jaeger import build_jaeger
 from bindtrace.queries.api.prometheus import build_prometheus
 from bindtrace.queries.api.tempo import build_tempo
+from bindtrace.queries.lake.place import Lake, lake_at, lake_beside
 
 GRACE_S = 2
 KEEP_ALIVE_S = 75
@@ -112,6 +114,20 @@ def _config(app: ASGIApp, tls: ssl.SSLContext | None) -> uvicorn.Config:
     return config
 
 
+def _lake(options: argparse.Namespace) -> Lake | None:
+    if options.lake:
+        return lake_at(options.lake, options.data)
+    return lake_beside(options.db) if options.seal_after_s else None
+
+
+def _sealing(options: argparse.Namespace) -> SealingPlan:
+    kept = [entry.partition("=") for entry in options.keep_sealed]
+    return SealingPlan(
+        (options.seal_after_s or SEAL_AFTER_S) * 10**9,
+        {table: int(kept_s) * 10**9 for table, _, kept_s in kept},
+    )
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Exit status 0 after an orderly end, 1 when storage failed, 2 when it could not begin."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -124,6 +140,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--disk-reserve", type=int, default=RESERVE_BYTES)
     parser.add_argument("--secured", default="", help="which endpoints are locked, for the status")
     parser.add_argument("--journal-max", type=int, default=JOURNAL_BYTES)
+    parser.add_argument("--lake")
+    parser.add_argument("--data")
+    parser.add_argument("--seal-after-s", type=int)
+    parser.add_argument("--keep-sealed", action="append", default=[], metavar="TABLE=SECONDS")
     parser.add_argument("--memory", type=int, default=MEMORY_BYTES)
     DoorFiles.declare(parser)
     options = parser.parse_args(arguments)
@@ -139,6 +159,8 @@ def main(arguments: list[str] | None = None) -> int:
             options.disk_reserve,
             options.journal_max,
             options.memory,
+            _lake(options),
+            _sealing(options),
         )
         storage.secured = [name for name in options.secured.split(",") if name]
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -37,18 +37,22 @@ from bindtrace.collector.store.metrics import Facts, exposition, gauges
 from bindtrace.collector.store.open_findings import OpenFindings
 from bindtrace.collector.store.opening import journal_of, open_sound, set_aside
 from bindtrace.collector.store.retention import Limits, Retention, checkpoint_bytes
+from bindtrace.collector.store.sealing import SEAL_AFTER_S, Sealer, SealingPlan
 from bindtrace.collector.store.work import Work
 from bindtrace.propagation.clock import now_unix_nano
 from bindtrace.propagation.errors import Refusal
 from bindtrace.propagation.platforms import read_manifests
 from bindtrace.queries.api.asking import within
 from bindtrace.queries.catalog import run_report
-from bindtrace.queries.database import bound_memory, cursor
+from bindtrace.queries.database import bound_memory, cursor, join_lake, reader
+from bindtrace.queries.lake.place import Lake
+from bindtrace.queries.lake.sealing import moved_spans
 from bindtrace.queries.lock import holder
 from bindtrace.queries.policy import install_policy
 from bindtrace.queries.query import Query
 
 NO_LIMITS = Limits()
+SEALING = SealingPlan(SEAL_AFTER_S * 10**9)
 log = logging.getLogger("bindtrace.store")
 
 
@@ -64,8 +68,12 @@ class Storage:
         reserve_bytes: int = RESERVE_BYTES,
         journal_bytes: int = JOURNAL_BYTES,
         memory_bytes: int = MEMORY_BYTES,
+        lake: Lake | None = None,
+        sealing: SealingPlan = SEALING,
     ) -> None:
-        """Raises `Refusal` for a database or manifest that cannot be used. `stop` is set when storage fails."""
+        """`lake`: where closed traces are sealed; without one, where the database says it is, if it does.
+
+        Raises `Refusal` for a database or manifest that cannot be used. `stop` is set when storage fails."""
         self.failure = ""
         self.damage = ""
         self.secured: list[str] = []
@@ -76,11 +84,13 @@ class Storage:
         self._reserve_bytes = reserve_bytes
         self._journal_bytes = journal_bytes
         self._memory_bytes = memory_bytes
+        self._lake = lake
+        self._sealing = sealing
         self._started_unix_nano = now_unix_nano()
         self._policy = read_manifests(manifests)
         self._cursors = threading.Lock()
         self._failing = threading.Lock()
-        self._spans = 0
+        self._spans = self._sealed = 0
         self._open = OpenFindings(lambda: self.run("findings", Query()))
         open_sound(db, self._use)
 
@@ -88,6 +98,7 @@ class Storage:
         """Reads all that loading needs, so that damage is met before anything is loaded."""
         self._con = con
         bound_memory(con, self._db, self._memory_bytes)
+        sealed = join_lake(con, self._lake)
         # Started without a manifest, a collector goes on judging by those that its database holds.
         if self._policy:
             install_policy(con, self._policy)
@@ -98,7 +109,7 @@ class Storage:
             ).fetchall()
         ]
         self._life = Life(con, self._started_unix_nano)
-        own = [self._cursor() for _ in range(3)]
+        own = [self._cursor() for _ in range(4)]
         try:
             self._loader = Loader(own[0], journal_of(self._db))
             self.balance = Balance(own[0])
@@ -111,6 +122,7 @@ class Storage:
                 ),
                 checkpoint_bytes(self._limits),
                 self._journal_bytes,
+                (lambda gate: Sealer(own[3], self._sealing, gate)) if sealed else None,
             )
         except BaseException:
             for each in own:
@@ -178,6 +190,8 @@ class Storage:
             "spans_deduplicated": counts.deduplicated,
             "spans_quarantined": counts.quarantined,
             "spans_retired": self._retired(),
+            "spans_sealed": self._sealed,
+            "sealing_failure": (self.work.sealer.failure if self.work.sealer else "") or None,
             "set_aside": recorded(self._db, "set-aside")[-5:],
             "faults": recorded(self._db, "fatal")[-5:],
         }
@@ -208,7 +222,7 @@ class Storage:
             raise Refusal(
                 f"storage is away: {self.failure}", fix="see `bindtrace doctor`; senders are still answered"
             )
-        own = self._cursor()
+        own = self._cursor(reads=True)
         try:
             yield own
         except duckdb.Error as error:
@@ -221,16 +235,17 @@ class Storage:
     def _stored_spans(self) -> int:
         """As far as is known where storage is away."""
         with contextlib.suppress(duckdb.Error, Refusal), self.asked() as own:
-            row = own.execute("select count(*) from spans").fetchone()
-            self._spans = int(row[0]) if row else 0
+            row = own.execute("select count(*) from bindtrace.main.spans").fetchone()
+            self._sealed = moved_spans(own)
+            self._spans = (int(row[0]) if row else 0) + self._sealed
         return self._spans
 
     def _retired(self) -> int:
         return self.work.retention.deleted_spans if self.work.retention else 0
 
-    def _cursor(self) -> duckdb.DuckDBPyConnection:
+    def _cursor(self, *, reads: bool = False) -> duckdb.DuckDBPyConnection:
         with self._cursors:
-            return cursor(self._con)
+            return (reader if reads else cursor)(self._con)
 
     def _failed(self, line: str) -> None:
         """Once: the first failure decides. Ends the process, unless that would begin a loop."""

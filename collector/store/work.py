@@ -1,4 +1,4 @@
-"""The two threads of the storage process: one loads and checkpoints, one analyses. Answers no questions.
+"""The threads of the storage process: one loads and checkpoints, one analyses, others delete and seal. Answers nothing.
 
 They share only `Progress` and the gate: a checkpoint needs that nobody else writes.
 """
@@ -19,6 +19,7 @@ from bindtrace.collector.store.loader import Loader
 from bindtrace.collector.store.progress import Progress
 from bindtrace.collector.store.retention import CHECKPOINT_BYTES, Retention
 from bindtrace.collector.store.runs import Runs
+from bindtrace.collector.store.sealing import Sealer
 from bindtrace.queries.analyse import analyse, analysed_load
 
 IDLE_S: Final = 0.03
@@ -54,11 +55,12 @@ class Work:
         retention: Callable[[threading.Lock], Retention] | None = None,
         checkpoint_bytes: int = CHECKPOINT_BYTES,
         journal_bytes: int = 4 * CHECKPOINT_JOURNAL_BYTES,
+        sealer: Callable[[threading.Lock], Sealer] | None = None,
     ) -> None:
         """`analysis` is a connection of its own. `on_failure` is called once, from a thread, with one line.
 
-        `retention` is given the gate and runs in a third thread. `journal_bytes` is where senders are refused: the
-        checkpoint that lets go of journal comes long before.
+        `retention` and `sealer` are given the gate and run in threads of their own. `journal_bytes` is where senders
+        are refused: the checkpoint that lets go of journal comes long before.
         """
         self.progress = Progress(loader.load_id, loader.positions, loader.on_disk)
         self._loader = loader
@@ -69,6 +71,7 @@ class Work:
         self._gate = threading.Lock()
         self._due = threading.Event()  # a checkpoint has been put off: nobody begins to write before it
         self.retention = None if retention is None else retention(self._gate)
+        self.sealer = None if sealer is None else sealer(self._gate)
         self._checkpoint_bytes = checkpoint_bytes
         self._journal_bytes = min(CHECKPOINT_JOURNAL_BYTES, journal_bytes // 4)
         self.analysis_failure = ""
@@ -77,7 +80,12 @@ class Work:
         self._deleted, self._forgot_s = 0, -ORPHANS_S
         self._threads = [
             threading.Thread(target=self._guarded, args=(run,), name=run.__name__.strip("_"), daemon=True)
-            for run in (self._load, self._analyse, *([self._retain] if self.retention else []))
+            for run in (
+                self._load,
+                self._analyse,
+                *([self._retain] if self.retention else []),
+                *([self._seal] if self.sealer else []),
+            )
         ]
 
     def start(self) -> None:
@@ -178,6 +186,10 @@ class Work:
     def _retain(self) -> None:
         assert self.retention is not None
         self.retention.run(self._stopping)
+
+    def _seal(self) -> None:
+        assert self.sealer is not None
+        self.sealer.run(self._stopping)
 
     def _analyse_or_report(self) -> float:
         """How long it took. Data or SQL that analysis cannot handle must not stop storing: reported, tried again."""

@@ -34,8 +34,8 @@ with arrived as (
     join (select trait, unnest(arrivals) as arrival from traits) as k on k.arrival = s.rowid
     -- the bounds let DuckDB skip the row groups of all other loads
     where s.load_id >= $first_load and s.load_id <= $last_load
-    -- rowid is the order of arrival: of a re-sent span the first is the one that counts
-    order by t.trace, s.span_id, s.rowid
+    -- load, then rowid: the order of arrival. Of a re-sent span the first is the one that counts
+    order by t.trace, s.span_id, s.load_id, s.rowid
 ),
 numbered as (
     select

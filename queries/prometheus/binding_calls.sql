@@ -10,5 +10,5 @@ select
     coalesce(callee_env, caller_env, '') as environment,
     road,
     verdict
-from bindtrace.main.hops
+from every_hop
 where binding is not null

@@ -10,5 +10,5 @@ select
     road,
     verdict,
     grade
-from bindtrace.main.hops
+from every_hop
 where kind in ('call', 'message')

@@ -9,5 +9,5 @@ select
     coalesce(callee_env, caller_env, '') as environment,
     chain_verdict as verdict,
     chain_road as road
-from bindtrace.main.hops
+from every_hop
 where leaf

@@ -7,5 +7,5 @@ select
     coalesce(caller, '(external)') as caller,
     coalesce(callee, '') as callee,
     coalesce(callee_env, caller_env, '') as environment
-from bindtrace.main.hops
+from every_hop
 where critical

@@ -6,5 +6,5 @@ select
     1 as weight,
     coalesce(callee, '') as callee,
     reason
-from bindtrace.main.hops
+from every_hop
 where verdict = 'denied' or outcome = 'refused'

@@ -24,7 +24,7 @@ Gauges = Callable[[], Iterable[tuple[str, dict[str, str], float]]]
 
 # a rule reads `hops` as the window that it is asked about; other files name the table itself
 _WINDOW: Final = """hops as (
-        select * from bindtrace.main.hops
+        select * from every_hop
         where start_time_unix_nano <= $last and start_time_unix_nano >= $from
     )"""
 STALE_NANO: Final = 5 * 60 * 10**9

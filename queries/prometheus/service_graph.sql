@@ -16,4 +16,4 @@ select
     road as bindtrace_road,
     verdict as bindtrace_verdict,
     error
-from bindtrace.main.hops
+from every_hop

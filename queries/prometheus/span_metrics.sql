@@ -12,5 +12,5 @@ select
         'SPAN_KIND_CONSUMER'
     ][s.kind + 1] as span_kind,
     ['STATUS_CODE_UNSET', 'STATUS_CODE_OK', 'STATUS_CODE_ERROR'][s.status_code + 1] as status_code
-from bindtrace.main.spans as s
+from every_span as s
 join bindtrace.main.identities as n using (resource_id)

@@ -16,9 +16,12 @@ with recursive linked as (
 ),
 loads as materialized (
     select distinct last_load_id as load_id from traces semi join linked using (trace_id)
+    union
+    -- what is sealed has load 0
+    select 0
 ),
 near as not materialized (
-    select hops.* from hops semi join loads using (load_id)
+    select hops.* from hops semi join linked using (trace_id) semi join loads using (load_id)
 ),
 wanted as materialized (
     select chain_trace_id from near where trace_id = $trace_id::uuid

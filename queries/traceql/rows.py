@@ -35,7 +35,7 @@ SOURCES: Final[dict[Row, tuple[str, str]]] = {
 
 # a rule reads `hops` as its window, and a call is older than the spans of it that are asked for
 _WINDOW: Final = """hops as (
-    select * from bindtrace.main.hops
+    select * from every_hop
     where start_time_unix_nano >= $since and start_time_unix_nano < $until
 )"""
 _JUDGED: Final = """judged as materialized (

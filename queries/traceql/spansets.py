@@ -133,7 +133,7 @@ class Tables:
             where s.parent_span_id is not null
             union
             select h.trace_id, h.callee_span_id, h.caller_span_id
-            from bindtrace.main.hops as h semi join {traces} using (trace_id)
+            from every_hop as h semi join {traces} using (trace_id)
             where h.callee_span_id is not null and h.caller_span_id is not null""",
         )
 

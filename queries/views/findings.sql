@@ -5,7 +5,7 @@
 -- The rule reads `hops` as this window of them. One that concludes from what is not there waits until late spans of a call
 -- would have come.
 with hops as not materialized (
-    select * from bindtrace.main.hops
+    select * from every_hop
     where
         start_time_unix_nano >= $since
         and start_time_unix_nano < $until
@@ -29,7 +29,7 @@ found as (
         rule_rows.line,
         rule_rows.evidence as shown
     from rule_rows
-    join bindtrace.main.hops as h using (trace_id, anchor_span_id, answered)
+    join every_hop as h using (trace_id, anchor_span_id, answered)
 ),
 subjects as (
     select

@@ -3,7 +3,7 @@
 -- reads: hops, exceptions
 -- why: what a rule does not say of a subject is null here; the declaration itself is verified.
 with hops as not materialized (
-    select * from bindtrace.main.hops
+    select * from every_hop
     where
         start_time_unix_nano >= $since
         and start_time_unix_nano < $until

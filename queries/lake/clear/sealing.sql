@@ -1,0 +1,2 @@
+-- Sealing: done.
+delete from bindtrace.main.sealing

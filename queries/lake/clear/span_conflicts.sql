@@ -1,0 +1,4 @@
+-- Span conflicts of traces that are in the lake.
+-- reads: closing
+delete from bindtrace.main.span_conflicts
+where trace_id in (select trace_id from closing)

@@ -1,0 +1,192 @@
+"""Where a lake is, and attaching it beside a database. Knows no telemetry; the lake's tables are `tables/*.sql`."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+import duckdb
+
+from bindtrace.propagation.errors import Refusal
+from bindtrace.queries import sql_files
+
+NAME: Final = "lake"
+"""The attached catalog."""
+
+META_KEY: Final = "lake"
+_PREFIX: Final = "ducklake:"
+_SECRETS: Final = re.compile(
+    r"(password|passwd|passfile_content|secret)\s*=|://[^/@\s]*:[^/@\s]*@", re.IGNORECASE
+)
+_OPTIONS: Final = {
+    "parquet_compression": "zstd",
+    # delta encodings of ids and times: 85.5 B/span against 88.0
+    "parquet_version": "2",
+    # a trace is looked up by reading one row group, and what writes one holds it in memory
+    "parquet_row_group_size": "40960",
+    "target_file_size": "128MB",
+}
+"""Of new lakes; DuckLake keeps them in its catalog."""
+
+
+class LakeRefusal(Refusal):
+    """What is wrong with the lake is never the fault of the database beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lake:
+    """`catalog` as DuckLake's ATTACH takes it (`ducklake:PATH`, `ducklake:postgres:…`), `data` a folder or s3://…"""
+
+    catalog: str
+    data: str
+
+    def kind(self) -> str:
+        """`duckdb` for a file, else the database that the catalog names: `postgres`, …"""
+        found = re.match(r"(postgres|sqlite|mysql):", self.catalog.removeprefix(_PREFIX))
+        return found[1] if found else "duckdb"
+
+
+def lake_at(catalog: str, data: str | None) -> Lake:
+    """The lake that a person names; a file's data are beside it. Raises `LakeRefusal`."""
+    written = catalog if catalog.startswith(_PREFIX) else _PREFIX + catalog
+    if _SECRETS.search(written):
+        raise LakeRefusal(
+            "--lake holds a password, which would be stored and shown",
+            fix="give it by PGPASSWORD or a ~/.pgpass file, and leave it out",
+        )
+    place = Lake(written, "")
+    if place.kind() != "duckdb":
+        if not data:
+            raise LakeRefusal(
+                f"the data of a lake with a {place.kind()} catalog have no place", fix="name one with --data"
+            )
+        return Lake(written, data)
+    path = Path(written.removeprefix(_PREFIX)).absolute()
+    return Lake(
+        f"{_PREFIX}{path}", data if data and "://" in data else str(Path(data or f"{path}.data").absolute())
+    )
+
+
+def lake_beside(db: Path) -> Lake:
+    """The lake of a collector that is given none: `PATH.lake/`."""
+    folder = db.absolute().with_name(f"{db.name}.lake")
+    return Lake(f"{_PREFIX}{folder / 'catalog.ducklake'}", str(folder / "data"))
+
+
+def lake_of(con: duckdb.DuckDBPyConnection) -> Lake | None:
+    """The lake that this database's rows are sealed into; None where they are not."""
+    row = con.execute("select value from bindtrace.main.meta where key = ?", [META_KEY]).fetchone()
+    return Lake(**json.loads(row[0])) if row else None
+
+
+def collector_of(con: duckdb.DuckDBPyConnection) -> str:
+    """The name of this database among those that share a lake; it gets one when it is first asked."""
+    row = con.execute("select value from bindtrace.main.meta where key = 'collector'").fetchone()
+    if row is None:
+        name = uuid4().hex
+        con.execute("insert into bindtrace.main.meta values ('collector', ?)", [name])
+        return name
+    return str(row[0])
+
+
+def remember(con: duckdb.DuckDBPyConnection, lake: Lake) -> None:
+    """Writes the lake's place into the database, for all who open it later."""
+    con.execute("delete from bindtrace.main.meta where key = ?", [META_KEY])
+    con.execute("insert into bindtrace.main.meta values (?, ?)", [META_KEY, json.dumps(asdict(lake))])
+    collector_of(con)
+
+
+def attach(con: duckdb.DuckDBPyConnection, lake: Lake, *, read_only: bool = False) -> None:
+    """Attaches it as `lake`; makes it where it is not there yet, and what columns it lacks. Raises `LakeRefusal`."""
+    load_extension(con, "ducklake")
+    if lake.kind() == "postgres":
+        load_extension(con, "postgres_scanner")
+    if lake.data.startswith("s3:"):
+        load_extension(con, "httpfs")
+    if not read_only:
+        _make_folders(lake)
+    options = ["read_only"] if read_only else [f"data_path {_quoted(lake.data)}"]
+    try:
+        con.execute(f"attach {_quoted(lake.catalog)} as {NAME} ({', '.join(options)})")
+        if not read_only:
+            _prepare(con)
+        for view in sql_files.ordered("lake/views"):
+            con.execute(view.text)
+    except duckdb.Error as error:
+        raise LakeRefusal(
+            f"cannot open the lake {lake.catalog}: {str(error).splitlines()[0]}",
+            fix="see that its catalog is there and no other process has it; a running collector is asked with --url",
+        ) from None
+
+
+def load_extension(con: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Loads a DuckDB extension from its wheel, offline. Raises `LakeRefusal` where it is not installed."""
+    package = find_spec(f"duckdb_extension_{name}")
+    places = package.submodule_search_locations if package else None
+    file = (
+        Path(next(iter(places or ()), ""))
+        / "extensions"
+        / f"v{duckdb.__version__}"
+        / f"{name}.duckdb_extension"
+    )
+    if not file.is_file():
+        raise LakeRefusal(
+            f"DuckDB's extension {name} for {duckdb.__version__} is not installed",
+            fix="pip install 'bindtrace[lake]'",
+        )
+    con.execute(f"load {_quoted(str(file))}")
+
+
+def read_both(con: duckdb.DuckDBPyConnection) -> None:
+    """From now on this connection's unqualified names mean the views that join file and lake, where one is attached."""
+    if is_attached(con):
+        con.execute("set search_path = 'memory.main,bindtrace.main'")
+
+
+def is_attached(con: duckdb.DuckDBPyConnection) -> bool:
+    """Whether this connection's database has its lake beside it."""
+    return bool(con.execute("select 1 from duckdb_databases() where database_name = ?", [NAME]).fetchone())
+
+
+def _prepare(con: duckdb.DuckDBPyConnection) -> None:
+    text = "select table_name from duckdb_tables() where database_name = ?"
+    known = {row[0] for row in con.execute(text, [NAME]).fetchall()}
+    if not known:
+        for option, value in _OPTIONS.items():
+            con.execute(f"call {NAME}.set_option('{option}', '{value}')")
+    for table in sql_files.ordered("lake/tables"):
+        if table.name not in known:
+            con.execute(table.text)
+        else:
+            _add_columns(con, table.name)
+
+
+def _add_columns(con: duckdb.DuckDBPyConnection, table: str) -> None:
+    """A column that this version's tables have and the lake's does not."""
+    text = f"select column_name, data_type from duckdb_columns() where database_name = ? and table_name = '{table}'"
+    there = dict(con.execute(text, [NAME]).fetchall())
+    for name, kind in con.execute(text, ["bindtrace"]).fetchall():
+        if name not in there and name != "load_id":
+            con.execute(f'alter table {NAME}.main.{table} add column "{name}" {kind}')
+
+
+def _make_folders(lake: Lake) -> None:
+    wanted = [Path(lake.data)] if "://" not in lake.data else []
+    if lake.kind() == "duckdb":
+        wanted.append(Path(lake.catalog.removeprefix(_PREFIX)).parent)
+    for folder in wanted:
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise LakeRefusal(
+                f"cannot make {folder}: {error.strerror}", fix="name a place that can be written"
+            ) from None
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

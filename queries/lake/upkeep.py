@@ -1,0 +1,91 @@
+"""What a lake needs now and then: old rows dropped, small files merged, files that nobody reads any more removed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import duckdb
+
+from bindtrace.queries.lake.place import NAME, Lake, lake_of
+
+Connection = duckdb.DuckDBPyConnection
+Keep = Mapping[str, int]
+"""By `spans`, `hops`: nanoseconds that they stay."""
+
+DAY_NANO: Final = 86_400 * 10**9
+SNAPSHOT_NANO: Final = 600 * 10**9
+"""So long a reader that began before may go on reading files that were replaced since."""
+SMALL_BYTES: Final = 16 * 1024 * 1024
+MERGED_AT_ONCE: Final = 8
+"""Files: they are sorted anew, in memory."""
+TABLES: Final[Mapping[str, tuple[str, ...]]] = {
+    "spans": ("spans",),
+    "hops": ("hops", "span_conflicts", "trace_links"),
+}
+"""What goes with what."""
+
+
+def drop_old(con: Connection, now_unix_nano: int, keep: Keep) -> None:
+    """Days that are older than their table keeps: by days, so that whole files go."""
+    for kept, nano in keep.items():
+        before = max(0, now_unix_nano - nano) // DAY_NANO
+        for table in TABLES[kept]:
+            condition = f"day < date '1970-01-01' + {before}::integer"
+            if not con.execute(f"select 1 from {NAME}.main.{table} where {condition} limit 1").fetchone():
+                continue
+            con.execute(f"delete from {NAME}.main.{table} where {condition}")
+            # a file that held more than these days
+            con.execute(f"call ducklake_rewrite_data_files('{NAME}', '{table}', delete_threshold => 0.0)")
+
+
+def merge(con: Connection, now_unix_nano: int, keep: Keep) -> None:
+    """Small files become larger ones, sorted anew: a trace is looked up in each file."""
+    # seals of a few rows are in the catalog so far
+    con.execute(f"call ducklake_flush_inlined_data('{NAME}')")
+    con.execute(
+        f"call ducklake_merge_adjacent_files('{NAME}', max_compacted_files => {MERGED_AT_ONCE}, "
+        f"max_file_size => {SMALL_BYTES})"
+    )
+
+
+def clean(con: Connection, now_unix_nano: int, keep: Keep) -> None:
+    """Snapshots older than any reader, the files that only they named, and what a crash left half written."""
+    moment = f"to_timestamp({(now_unix_nano - SNAPSHOT_NANO) / 1e9})"
+    day_ago = f"to_timestamp({(now_unix_nano - DAY_NANO) / 1e9})"
+    for statement in (
+        f"call ducklake_expire_snapshots('{NAME}', older_than => {moment})",
+        f"call ducklake_cleanup_old_files('{NAME}', older_than => {moment})",
+        f"call ducklake_delete_orphaned_files('{NAME}', older_than => {day_ago})",
+    ):
+        con.execute(statement)
+    if (lake := lake_of(con)) and lake.kind() == "duckdb":
+        # none comes by itself: the loader has seen to that, for the whole process
+        con.execute(f"checkpoint {_META}")
+
+
+_META: Final = f"__ducklake_metadata_{NAME}"
+
+STEPS: Final[tuple[Callable[[Connection, int, Keep], None], ...]] = (drop_old, merge, clean)
+
+
+def newest_files(con: Connection, lake: Lake) -> list[str]:
+    """Files of a local lake that its newest snapshot brought; none of a store that has its own durability."""
+    if "://" in lake.data:
+        return []
+    rows = con.execute(
+        f"""
+        select f.path, f.path_is_relative, t.path, t.path_is_relative, s.path, s.path_is_relative
+        from {_META}.ducklake_data_file as f
+        join {_META}.ducklake_table as t using (table_id)
+        join {_META}.ducklake_schema as s using (schema_id)
+        where f.begin_snapshot = (select max(snapshot_id) from {_META}.ducklake_snapshot)
+            and t.end_snapshot is null and s.end_snapshot is null
+        """
+    ).fetchall()
+    found = []
+    for name, relative, table, in_schema, schema, in_data in rows:
+        base = f"{schema}{table}" if in_schema else table
+        base = f"{lake.data}/{base}" if in_data and in_schema else base
+        found.append(f"{base}{name}" if relative else name)
+    return found

@@ -1,0 +1,4 @@
+-- Void: what the lake has of traces that were taken back since.
+-- reads: closing
+delete from lake.main.hops
+where trace_id in (select trace_id from closing where again)

@@ -1,0 +1,423 @@
+"""What was sealed is asked like everything else: same rows from every report, late spans taken in, nothing twice."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from drawing import CLIENT, SERVER, draw, span, trace_id
+from drawn_shop import GOOD, GOOD_ID, write_shop
+from hypothesis import given
+from hypothesis import strategies as st
+from sealed import FAR, Con, database, hot, rows, seal_all
+
+from bindtrace.propagation.errors import Refusal
+from bindtrace.queries import database as databases
+from bindtrace.queries.analyse import analyse, rebuild
+from bindtrace.queries.catalog import REPORTS, run_report
+from bindtrace.queries.database import join_lake, open_database, open_read_only, reader
+from bindtrace.queries.lake import sealing, upkeep
+from bindtrace.queries.lake.place import Lake, lake_at, lake_beside
+from bindtrace.queries.query import Query
+from bindtrace.queries.source import FileSource
+from bindtrace.queries.stored_traces import of_traces, wanted
+from bindtrace.queries.tempo.judgements import judgements
+
+DAY = 86_400 * 10**9
+NEEDS = {"trace_id": GOOD_ID}
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_shop(tmp_path_factory.mktemp("shop") / "shop.duckdb")
+
+
+@pytest.fixture
+def path(tmp_path: Path, shop: Path) -> Path:
+    return Path(shutil.copy(shop, tmp_path / "shop.duckdb"))
+
+
+@pytest.fixture
+def con(path: Path) -> Iterator[Con]:
+    opened = database(path)
+    yield opened
+    opened.close()
+
+
+def answers(con: Con) -> dict[str, list[dict[str, Any]]]:
+    """Every report, as a reader is answered."""
+    own = reader(con)
+    found = {}
+    for name in REPORTS:
+        filters = NEEDS if name == "chain" else {"traces": GOOD_ID} if name == "traces" else {}
+        try:
+            found[name] = run_report(own, name, Query(filters=filters, settled=True))
+        except ValueError:  # a report that asks for more
+            continue
+    own.close()
+    return {name: sorted(map(repr, rows)) for name, rows in found.items()}
+
+
+@pytest.mark.slow
+def test_every_report_answers_the_same_once_everything_is_sealed(con: Con) -> None:
+    before, spans, hops = answers(con), rows(con, "spans"), rows(con, "hops")
+
+    assert seal_all(con) == 15
+
+    assert (hot(con), hot(con, "hops"), hot(con, "traces")) == (0, 0, 0)
+    assert (rows(con, "spans"), rows(con, "hops")) == (spans, hops)
+    assert answers(con) == before
+    assert len(before) > 15
+    assert all(before[name] for name in ("hops", "chain", "chains", "findings", "edges", "services"))
+
+
+@pytest.mark.slow
+def test_a_part_that_is_sealed_and_a_part_that_is_not_are_one(con: Con) -> None:
+    before = answers(con)
+    draw(con, span("late", SERVER, 99, trace=77))
+    analyse(con)
+    whole = answers(con)
+    for table in ("spans", "hops", "traces"):
+        con.execute(f"delete from {table} where trace_id = ?", [uuid.UUID(int=77)])
+
+    seal_all(con)
+    draw(con, span("late", SERVER, 99, trace=77))
+    analyse(con)
+
+    assert hot(con) == 1
+    assert whole != before
+    assert answers(con) == whole
+
+
+def test_a_whole_trace_is_found_by_its_id_wherever_it_is(con: Con) -> None:
+    trace = uuid.UUID(GOOD_ID)
+    own = reader(con)
+    before = [of_traces(own, name, wanted(own, [trace])) for name in ("spans", "summaries")]
+    judged = judgements(own, wanted(own, [trace]))
+
+    seal_all(con)
+
+    assert [of_traces(own, name, wanted(own, [trace])) for name in ("spans", "summaries")] == before
+    assert judgements(own, wanted(own, [trace])) == judged
+    assert len(before[0]) == 7
+
+
+def test_a_late_span_takes_its_trace_back_and_both_are_one_again(con: Con) -> None:
+    late = span("audit", SERVER, 70, 4, trace=GOOD, at_ms=14, ms=5)
+    draw(con, late)
+    analyse(con)
+    together = rows(con, "hops"), rows(con, "spans")
+    con.execute("delete from spans where span_id = 70")
+    rebuild(con)
+    seal_all(con)
+
+    draw(con, late)
+    assert rows(con, "spans") == together[1]  # not analysed yet, and there already
+    analyse(con)
+
+    assert hot(con) == 8
+    assert (rows(con, "hops"), rows(con, "spans")) == together
+    seal_all(con)
+    assert (rows(con, "hops"), rows(con, "spans")) == together
+    assert (hot(con), hot(con, "recalled")) == (0, 0)
+
+
+def test_of_a_span_that_comes_again_the_sealed_one_is_kept(con: Con) -> None:
+    """A sender's retry after hours: `conflicting-copies`, and the first one counts."""
+    seal_all(con)
+    again = span("orders", SERVER, 3, 2, trace=GOOD, at_ms=8, ms=1)
+    draw(con, again)
+    analyse(con)
+
+    own = reader(con)
+    kept = own.execute(
+        "select duration_nano, marks from hops where trace_id = ? and callee_span_id = 3",
+        [uuid.UUID(GOOD_ID)],
+    ).fetchall()
+    assert kept == [(100_000_000, ["conflicting-copies"])]
+
+
+def test_a_late_half_in_another_trace_finds_its_sealed_other_half(con: Con) -> None:
+    chain = trace_id(500)
+    caller = span(
+        "storefront", CLIENT, 501, trace=500, claimed_chain=chain, claimed_hop=1, claimed_callee="orders"
+    )
+    callee = span(
+        "orders",
+        SERVER,
+        601,
+        trace=600,
+        at_ms=1,
+        claimed_chain=chain,
+        claimed_hop=1,
+        claimed_caller="storefront",
+    )
+    con.execute("insert into trace_links values (?, ?, 2)", [uuid.UUID(chain), uuid.UUID(int=600)])
+    draw(con, caller)
+    seal_all(con)
+    draw(con, callee)
+    analyse(con)
+    seal_all(con)
+    con.execute("delete from trace_links")
+
+    own = reader(con)
+    joined = "select caller, callee, pairing from hops where callee_span_id = 601"
+    assert own.execute(joined).fetchall() == [("storefront", "orders", "binding-header")]
+    (tree,) = run_report(own, "chain", Query(filters={"trace_id": trace_id(600)}))
+    assert tree["trace_id"] in (chain, trace_id(600))
+
+
+def test_a_late_span_of_a_trace_that_is_forgotten_is_told_by_its_own_start(con: Con) -> None:
+    before = rows(con, "hops")
+    seal_all(con)
+    sealing.forget(con, FAR + 1)
+    assert hot(con, "sealed_traces") == 0
+
+    draw(con, span("audit", SERVER, 70, 3, trace=GOOD, at_ms=14, ms=5))
+    analyse(con)
+
+    assert hot(con) == 8
+    assert len(rows(con, "hops")) == len(before) + 1
+
+
+@pytest.mark.parametrize("broken", ["before the lake", "in the lake", "after the lake", "in the file"])
+def test_a_crash_in_the_middle_of_a_seal_neither_loses_nor_doubles(
+    con: Con, path: Path, broken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spans, hops = rows(con, "spans"), rows(con, "hops")
+    ran = sealing._run
+
+    def crash(own: Con, folder: str, name: str, values: Any) -> int:
+        at = {
+            "before the lake": ("plan", "closing"),
+            "in the lake": ("write", "hops"),
+            "in the file": ("clear", "hops"),
+        }
+        if at.get(broken) == (folder, name):
+            raise duckdb.IOException("the machine went away")
+        return ran(own, folder, name, values)
+
+    def late() -> None:
+        if broken == "after the lake":
+            raise duckdb.IOException("the machine went away")
+
+    monkeypatch.setattr(sealing, "_run", crash)
+    upto = sealing.due(con, FAR, FAR, FAR)
+    assert upto is not None
+    with pytest.raises(duckdb.IOException):
+        sealing.seal(con, upto, FAR, late)
+    assert (rows(con, "spans"), rows(con, "hops")) == (spans, hops)  # while nobody knows
+
+    monkeypatch.undo()
+    con.close()
+    again = open_database(path)
+    assert join_lake(again)
+
+    assert (rows(again, "spans"), rows(again, "hops")) == (spans, hops)
+    assert hot(again) == (0 if broken in ("after the lake", "in the file") else 15)
+    seal_all(again)
+    assert (rows(again, "spans"), rows(again, "hops")) == (spans, hops)
+    again.close()
+
+
+def test_seals_are_bounded_and_take_the_oldest_first(con: Con) -> None:
+    for number in range(10):
+        draw(con, *(span("many", SERVER, 1, trace=1000 + number * 10 + each) for each in range(10)))
+    analyse(con)
+
+    first = sealing.due(con, FAR, FAR, 40)
+
+    assert first is not None
+    assert 0 < sealing.seal(con, first, FAR).spans < 60  # of 115: by the average trace
+    assert seal_all(con, 40) > 0
+    assert hot(con) == 0
+
+
+def test_a_trace_that_is_still_open_or_not_analysed_is_not_due(con: Con) -> None:
+    began = rows(con, "spans")[0]
+    assert sealing.due(con, 0, 0, 1) is None
+    draw(con, span("late", SERVER, 99, trace=77))
+
+    seal_all_but_new = sealing.due(con, FAR, FAR, FAR)
+
+    assert began
+    assert seal_all_but_new == 1
+
+
+def test_a_stopped_collectors_file_is_read_with_its_lake(path: Path, con: Con) -> None:
+    asked = Query(settled=True)
+    own = reader(con)
+    before = run_report(own, "chains", asked)
+    own.close()
+    seal_all(con)
+    con.close()
+
+    source = FileSource(path)
+    assert source.rows("chains", asked) == before
+    source.close()
+
+
+def test_free_sql_sees_both_and_reaches_nothing_else(path: Path, con: Con, tmp_path: Path) -> None:
+    seal_all(con)
+    con.close()
+    own = open_read_only(path)
+
+    assert own.execute("select count(*) from spans").fetchall() == [(15,)]
+    for statement in (
+        f"attach '{tmp_path / 'other.duckdb'}' as other",
+        f"copy spans to '{tmp_path / 'stolen.parquet'}'",
+        "delete from lake.main.spans",
+        "load httpfs",
+    ):
+        with pytest.raises(duckdb.Error):
+            own.execute(statement)
+    own.close()
+
+
+def test_a_lake_that_is_gone_is_named_and_the_file_is_left_alone(path: Path, con: Con) -> None:
+    seal_all(con)
+    con.close()
+    (path.parent / "shop.duckdb.lake" / "catalog.ducklake").write_bytes(b"no database")
+
+    with pytest.raises(Refusal, match=r"cannot open the lake ducklake:.*catalog"):
+        FileSource(path)
+    assert path.exists()
+
+
+def test_another_lake_is_refused_once_there_is_one(path: Path, con: Con) -> None:
+    con.close()
+    opened = open_database(path)
+
+    with pytest.raises(Refusal, match=r"sealed into ducklake:.*names another"):
+        join_lake(opened, lake_at(str(path.parent / "other"), None))
+    opened.close()
+
+
+@pytest.mark.parametrize(
+    ("catalog", "data", "lake"),
+    [
+        ("/l/c.ducklake", None, Lake("ducklake:/l/c.ducklake", "/l/c.ducklake.data")),
+        ("ducklake:/l/c", "/d", Lake("ducklake:/l/c", "/d")),
+        ("ducklake:postgres:dbname=traces", "s3://b/p", Lake("ducklake:postgres:dbname=traces", "s3://b/p")),
+    ],
+)
+def test_a_lake_is_named_by_its_catalog_and_its_data(catalog: str, data: str | None, lake: Lake) -> None:
+    assert lake_at(catalog, data) == lake
+
+
+def test_a_password_in_the_catalogs_name_is_refused() -> None:
+    with pytest.raises(Refusal, match="PGPASSWORD"):
+        lake_at("ducklake:postgres:dbname=x password=hunter2", "/d")
+    with pytest.raises(Refusal, match="no place"):
+        lake_at("ducklake:postgres:dbname=x", None)
+
+
+def test_a_column_that_is_new_is_added_to_an_older_lake(path: Path, con: Con) -> None:
+    seal_all(con)
+    con.execute("alter table bindtrace.main.hops add column colour varchar")
+    con.close()
+    opened = open_database(path)
+    join_lake(opened)
+
+    draw(opened, span("late", SERVER, 99, trace=77))
+    analyse(opened)
+    opened.execute("update hops set colour = 'red'")
+    seal_all(opened)
+
+    own = reader(opened)
+    assert own.execute("select colour, count(*) from hops group by 1 order by 2").fetchall()[0] == ("red", 1)
+    own.close()
+    opened.close()
+
+
+def test_old_days_are_dropped_by_table_and_their_bytes_go(con: Con, path: Path) -> None:
+    draw(con, *(span("many", SERVER, 1, trace=1000 + each) for each in range(20)))
+    analyse(con)
+    hops = rows(con, "hops")
+    seal_all(con)
+    folder = Path(lake_beside(path).data)
+    (day,) = con.execute("select max(day) - date '1970-01-01' from lake.main.spans").fetchone() or (0,)
+    now = (int(day) + 8) * DAY
+
+    upkeep.drop_old(con, now, {"spans": 9 * DAY, "hops": 30 * DAY})
+    assert rows(con, "spans") != []
+    upkeep.drop_old(con, now, {"spans": 7 * DAY, "hops": 30 * DAY})
+    upkeep.clean(con, 2**61, {})
+
+    assert rows(con, "spans") == []
+    assert rows(con, "hops") == hops
+    assert list((folder / "main" / "spans").glob("*.parquet")) == []
+    assert len(list((folder / "main" / "hops").glob("*.parquet"))) == 1
+
+
+def test_small_files_are_merged_and_nothing_changes(con: Con, path: Path) -> None:
+    for number in range(3):
+        draw(con, *(span("more", SERVER, 1, trace=1000 * number + each) for each in range(20)))
+        seal_all(con)
+    before = rows(con, "spans"), rows(con, "hops")
+    files = Path(lake_beside(path).data) / "main" / "spans"
+    assert len(list(files.glob("*.parquet"))) == 3
+
+    upkeep.merge(con, 0, {})
+    upkeep.clean(con, 2**61, {})
+
+    assert len(list(files.glob("*.parquet"))) == 1
+    assert (rows(con, "spans"), rows(con, "hops")) == before
+
+
+def test_the_account_of_spans_stays_true_through_sealing_and_recalling(con: Con) -> None:
+    def stored() -> int:
+        return hot(con) + sealing.moved_spans(con)
+
+    assert stored() == 15
+    seal_all(con)
+    assert (stored(), hot(con)) == (15, 0)
+    draw(con, span("audit", SERVER, 70, 4, trace=GOOD, at_ms=14))
+    analyse(con)
+    assert (stored(), hot(con)) == (16, 8)
+    seal_all(con)
+    assert (stored(), hot(con)) == (16, 0)
+
+
+text = st.text(alphabet=st.sampled_from('a~":,\\{}é\n'), max_size=6)
+keys = st.sampled_from(
+    ["url.path", "http.route", "http.response.status_code", 'x"url.path', "other", "url.path:~"]
+)
+
+
+@given(st.dictionaries(keys, text | st.integers(0, 600)), text, text, st.integers(0, 600))
+def test_what_is_left_out_of_attributes_is_put_back_to_the_byte(
+    attributes: dict[str, str | int], path: str, route: str, status: int
+) -> None:
+    own = _memory()
+    written = json.dumps(attributes, separators=(",", ":"), ensure_ascii=False)
+    columns = "'GET', $status, $route, $path, 'http', null, null, null, null, null, null"
+    values = {"text": written, "status": status, "route": route, "path": path}
+
+    (back,) = own.execute(f"select restored(elided($text, {columns}), {columns})", values).fetchone() or ("",)
+
+    assert back == written
+
+
+_connections: list[Con] = []
+
+
+def _memory() -> Con:
+    if not _connections:
+        _connections.append(databases.open_database(None))
+    return _connections[0]
+
+
+def test_what_columns_have_is_left_out_of_attributes() -> None:
+    columns = "'GET', 200, '/a/:id', '/a/1', 'http', 'svc', null, null, 'r1', null, null"
+    written = '{"http.request.method":"GET","http.response.status_code":200,"url.path":"/a/1","x":1}'
+
+    found = _memory().execute(f"select elided($1, {columns})", [written]).fetchall()
+
+    assert found == [('{"http.request.method":~,"http.response.status_code":~,"url.path":~,"x":1}',)]
