@@ -37,6 +37,7 @@ class Found(NamedTuple):
     services: Sequence[Row]
     grants: Sequence[Row]
     findings: Sequence[Row]
+    issuers: Sequence[Row]
     quarantined: int
     set_aside: Sequence[Row]
     now_unix_nano: int
@@ -55,6 +56,7 @@ def diagnose(found: Found) -> list[Line]:
         _manifest,
         _parents,
         _clocks,
+        _issuing,
         _refused,
         _damage,
         _next,
@@ -128,7 +130,9 @@ def _binding(found: Found) -> Iterator[Line]:
     if not found.health:
         return
     question = "do calls carry the binding header"
-    lacking = missing(found.instrumentation, found.grants)
+    authorities = {row["service"] for row in found.issuers}  # which call nobody
+    calling = [row for row in found.instrumentation if row["service"] not in authorities]
+    lacking = missing(calling, found.grants)
     # Workers cannot be told to, so nothing is wrong with them.
     for one in lacking:
         state = OK if one.lines == CLOUDFLARE else WARN
@@ -159,6 +163,7 @@ def _manifest(found: Found) -> Iterator[Line]:
         yield Line(WARN, question, "there is no manifest, so no call is allowed or denied", step)
         return
     seen = {str(row["service"]) for row in found.services if row["spans"]}
+    seen -= {str(row["service"]) for row in found.issuers}
     if not seen:
         return
     strangers, silent = sorted(seen - declared), sorted(declared - seen)
@@ -201,6 +206,24 @@ def _clocks(found: Found) -> Iterator[Line]:
         )  # fmt: skip
     if found.health and not wrong:
         yield Line(OK, "are the clocks right", "spans arrive within an hour of their end")
+
+
+def _issuing(found: Found) -> Iterator[Line]:
+    """`proven` and `forged-telemetry` are as good as the log of what was issued, which comes as spans do."""
+    question = "can the issuance log be believed"
+    if not found.issuers:
+        return
+    told = sum(row["credentials"] for row in found.issuers)
+    evidence = f"{told:,} credential(s), told of by {_names([str(row['service']) for row in found.issuers])}"
+    secured = set(found.status.get("secured", ())) if found.status else set()
+    if len(found.issuers) > 1:
+        step = "see that each of them is an authority of yours: whoever is not makes forged calls look proven"
+        yield Line(WARN, question, evidence, step)
+    elif found.status is not None and not {"grpc", "http"} <= secured:
+        step = "take spans from known senders only: serve --token-file or --tls-client-ca"
+        yield Line(WARN, question, f"{evidence}; anybody who reaches the receivers could tell as much", step)
+    else:
+        yield Line(OK, question, evidence)
 
 
 def _refused(found: Found) -> Iterator[Line]:

@@ -52,7 +52,10 @@ def _look(db: Path | None, url: str | None) -> list[Line]:
         status = source.status() if isinstance(source, LiveSource) else None
         if status is not None and status.get("failure"):  # it answers nothing but its status
             return diagnose(_found(source, status, {}))
-        names = ("health", "instrumentation", "crossings", "senders", "services", "grants", "findings")
+        names = (
+            *("health", "instrumentation", "crossings", "senders", "services", "grants", "findings"),
+            "issuers",
+        )
         return diagnose(_found(source, status, {name: source.rows(name, Query()) for name in names}))
     finally:
         source.close()
@@ -72,6 +75,7 @@ def _found(
         rows.get("services", []),
         rows.get("grants", []),
         rows.get("findings", []),
+        rows.get("issuers", []),
         len(Quarantine(journal_of(path)).entries()),
         recorded(path, "set-aside"),
         now_unix_nano(),

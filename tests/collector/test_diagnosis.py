@@ -30,6 +30,7 @@ def healthy(**changes: Any) -> Found:
         services=[seen],
         grants=[{"caller": "orders", "callee": "orders", "binding": "ORDERS_URL"}],
         findings=[],
+        issuers=[],
         quarantined=0,
         set_aside=[],
         now_unix_nano=NOW,
@@ -116,3 +117,28 @@ def test_every_warning_says_what_to_do() -> None:
     )
 
     assert all(line.next_step for line in diagnose(broken) if line.state != OK)
+
+
+AUTHORITY = {"service": "authority", "credentials": 12}
+LOCKED = {"pid": 1, "endpoints": {}, "journal_waiting_bytes": 0, "spans": 10, "secured": ["grpc", "http"]}
+
+
+@pytest.mark.parametrize(
+    ("found", "state", "evidence"),
+    [
+        (healthy(issuers=[AUTHORITY], status=LOCKED), OK, "12 credential(s), told of by authority"),
+        (healthy(issuers=[AUTHORITY]), WARN, "anybody who reaches the receivers could tell as much"),
+        (
+            healthy(issuers=[AUTHORITY, {"service": "billing", "credentials": 1}], status=LOCKED),
+            WARN, "13 credential(s), told of by authority, billing",
+        ),
+    ],
+)  # fmt: skip
+def test_the_issuance_log_is_as_good_as_who_may_send_it(found: Found, state: str, evidence: str) -> None:
+    line = line_of(found, "can the issuance log be believed")
+
+    assert (line.state, evidence in line.evidence) == (state, True)
+
+
+def test_without_an_authority_nothing_is_asked_of_its_log() -> None:
+    assert not [line for line in diagnose(healthy()) if "issuance log" in line.question]
