@@ -77,10 +77,14 @@ class BindingChannel(grpc.Channel):  # type: ignore[misc]  # grpc has no types
         return call
 
     def subscribe(self, callback: Callable[[Any], None], try_to_connect: bool = False) -> None:
-        """Not offered: there is no one connection whose state could be told."""
-        raise NotImplementedError("a channel that follows generations has no state of its own")
+        """Told is what becomes of the connection of the generation in force now; a later one is not followed."""
+        pool = self._pools.enter(self._target)
+        pool.connections.subscribe(callback, try_to_connect=try_to_connect)
+        self._leave(pool)
 
-    unsubscribe = subscribe
+    def unsubscribe(self, callback: Callable[[Any], None]) -> None:
+        for channel in self._pools.all():
+            channel.unsubscribe(callback)
 
     def close(self) -> None:
         for channel in self._pools.all():

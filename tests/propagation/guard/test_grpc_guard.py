@@ -191,6 +191,7 @@ def test_a_channel_that_follows_generations_ends_each_with_its_last_call(
             serving(guarding, echo, server_credentials(callee)) as address,
             BindingChannel(caller, address, "inventory", name) as channel,
         ):
+            grpc.channel_ready_future(channel).result(timeout=10)
             opened = iter(channel.unary_stream("/shop.Echo/unary_stream")(b"ab", timeout=5))
             assert next(opened) == b"ab"
             assert caller.renew() is None
