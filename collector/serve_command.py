@@ -92,7 +92,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
     help="Senders are asked to wait while the disk has less than this left.",
 )  # fmt: skip
 @click.option(
-    "--memory", type=SIZE, default="384MiB", envvar="BINDTRACE_MEMORY", show_default=True, metavar="SIZE",
+    "--memory", type=SIZE, default="320MiB", envvar="BINDTRACE_MEMORY", show_default=True, metavar="SIZE",
     help="Memory of the database; what needs more is done on disk, beside it.",
 )  # fmt: skip
 @click.option(

@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from typing import Final
 
-MEMORY_BYTES: Final = 384 * 1024**2
+MEMORY_BYTES: Final = 320 * 1024**2
 """Of DuckDB alone; its own default is most of the machine. All processes together then stay below 1 GiB."""
