@@ -82,26 +82,24 @@ def _add(
     kept = [attribute for name, attribute in told.items() if name not in verdict]
     kept += [pair(name, value) for name, value in verdict.items() if value is not None]
     if node is not None:
-        kept.append(pair("node_id", node.value.string_value))
+        kept.append(pair("node_id", _text(node)))
     span = assembly.span(resource, kept)
     digest = hashlib.sha256(key).digest()
     span.trace_id, span.span_id = digest[:TRACE_BYTES], digest[TRACE_BYTES : TRACE_BYTES + SPAN_BYTES]
     span.name, span.kind = SPAN_NAME, KINDS["SERVER"]
     span.start_time_unix_nano = record.time_unix_nano or record.observed_time_unix_nano
     took = told.get(words.HANDSHAKE_DURATION_MS)
-    text = took.value.string_value if took is not None else ""
+    text = "" if took is None else _text(took)
     took_ms = int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else 0
     span.end_time_unix_nano = min(span.start_time_unix_nano + took_ms * 1_000_000, MAX_NANO)
 
 
 def _verdict(told: dict[str, KeyValue]) -> dict[str, str | None]:
     """What the refusal means in the words of a verdict; None takes out what the record must not say itself."""
-    said = told[words.HANDSHAKE_FAILURE].value.string_value
+    said = _text(told[words.HANDSHAKE_FAILURE])
     failure = next(failure for failure in _FAILURES if failure.said.search(said))
     shown = told.get(words.CALLER_UNVERIFIED)
-    caller = (
-        parse_workload(shown.value.string_value) if shown is not None and failure.issued else Absent("none")
-    )
+    caller = parse_workload(_text(shown)) if shown is not None and failure.issued else Absent("none")
     verdict: dict[str, str | None] = {
         words.AUTHZ_REASON: failure.reason,
         words.AUTHZ_DECISION: "deny",
@@ -128,3 +126,13 @@ def _known(attributes: Iterable[KeyValue]) -> dict[str, KeyValue]:
         if not (is_text and attribute.value.string_value in _NOTHING):
             found.setdefault(attribute.key, attribute)
     return found
+
+
+def _text(attribute: KeyValue) -> str:
+    """Of a text that was not UTF-8, and came as bytes, what can be read; nothing of other values."""
+    value = attribute.value
+    return (
+        value.bytes_value.decode("utf-8", "replace")
+        if value.WhichOneof("value") == "bytes_value"
+        else value.string_value
+    )

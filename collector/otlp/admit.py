@@ -72,9 +72,9 @@ def admit(body: bytes, encoding: Encoding, redactor: Redactor | None = None) -> 
         if fault := _FAULTS[encoding](body):
             return fault
         if encoding == "logs":
-            return _admit_logs(ExportLogsServiceRequest.FromString(body), redactor)
+            return _admit_logs(_logs(body, quirks), quirks, redactor)
         if encoding == "logs-json":
-            return _admit_logs(read_as(ExportLogsServiceRequest, body, quirks), redactor)
+            return _admit_logs(read_as(ExportLogsServiceRequest, body, quirks), quirks, redactor)
         if encoding == "json":
             return admit_message(to_protobuf(body, quirks), None, quirks, redactor)
         if encoding == "zipkin":
@@ -87,10 +87,24 @@ def admit(body: bytes, encoding: Encoding, redactor: Redactor | None = None) -> 
         return Undecodable(f"the body is not an OTLP {signal} request in protobuf: {error}")
 
 
-def _admit_logs(logs: ExportLogsServiceRequest, redactor: Redactor | None) -> Admitted:
+def _logs(body: bytes, quirks: Quirks) -> ExportLogsServiceRequest:
+    """A certificate that a stranger showed may name anything: not being UTF-8 must not hide what came with it."""
+    try:
+        logs: ExportLogsServiceRequest = ExportLogsServiceRequest.FromString(body)
+        return logs
+    except DecodeError as error:
+        try:
+            logs = mended(ExportLogsServiceRequest, body)
+        except (DecodeError, RecursionError):
+            raise error from None
+        quirks[BAD_UTF8] += 1
+        return logs
+
+
+def _admit_logs(logs: ExportLogsServiceRequest, quirks: Quirks, redactor: Redactor | None) -> Admitted:
     """Refused handshakes as spans; the other records are rejected, and said to be."""
     request, others = handshakes.to_request(logs)
-    admitted = admit_message(request, None, None, redactor)
+    admitted = admit_message(request, None, quirks, redactor)
     if not others:
         return admitted
     message = (
@@ -107,7 +121,7 @@ def _admit_protobuf(body: bytes, quirks: Quirks, redactor: Redactor | None) -> A
         if len(body) > FREE_BYTES * 8:
             raise
         try:
-            request = mended(body)
+            request = mended(ExportTraceServiceRequest, body)
         except (DecodeError, RecursionError):
             raise error from None
         quirks[BAD_UTF8] += 1

@@ -7,20 +7,20 @@ bytes; in names and keys what is not UTF-8 becomes the replacement character.
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.descriptor import FieldDescriptor, FileDescriptor
 from google.protobuf.message import Message
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+M = TypeVar("M", bound=Message)
 
 
-def mended(body: bytes) -> ExportTraceServiceRequest:
+def mended(kind: type[M], body: bytes) -> M:
     """The request, readable. Raises `DecodeError` where its bytes are no such request with any text."""
-    loose = _loose_class().FromString(body)
-    _mend(loose, ExportTraceServiceRequest.DESCRIPTOR)
-    request: ExportTraceServiceRequest = ExportTraceServiceRequest.FromString(loose.SerializeToString())
+    loose = _loose_class(kind).FromString(body)  # type: ignore[arg-type]  # a class is hashable
+    _mend(loose, kind.DESCRIPTOR)
+    request: M = kind.FromString(loose.SerializeToString())
     return request
 
 
@@ -50,12 +50,13 @@ def _utf8(text: bytes) -> bytes:
 
 
 @cache
-def _loose_class() -> type[Message]:
+def _loose_class(kind: type[Message]) -> type[Message]:
     """The same messages by the same numbers, with bytes for every text."""
     pool = descriptor_pool.DescriptorPool()
-    _add(trace_service_pb2.DESCRIPTOR, pool, set())
-    name = ExportTraceServiceRequest.DESCRIPTOR.full_name
-    found: type[Message] = message_factory.GetMessageClass(pool.FindMessageTypeByName(name))
+    _add(kind.DESCRIPTOR.file, pool, set())
+    found: type[Message] = message_factory.GetMessageClass(
+        pool.FindMessageTypeByName(kind.DESCRIPTOR.full_name)
+    )
     return found
 
 

@@ -110,3 +110,19 @@ def _varint(value: int) -> bytes:
     while value > 127:
         out, value = out + bytes([value & 127 | 128]), value >> 7
     return out + bytes([value])
+
+
+def test_a_certificate_whose_name_is_not_utf_8_hides_nothing() -> None:
+    sent = logs(refused("peer_cert_untrusted", **{words.CALLER_UNVERIFIED: "spiffe://\x7f\x7f/x"}), refused())
+    body = sent.SerializeToString().replace(b"\x7f\x7f", b"\xff\xfe")
+
+    admitted = admit(body, "logs")
+
+    assert isinstance(admitted, Admitted)
+    assert admitted.spans == 2
+    reasons = {
+        span.attributes[words.AUTHZ_REASON]
+        for span in flat(ExportTraceServiceRequest.FromString(admitted.body))
+    }
+    assert reasons == {"peer_cert_untrusted", "peer_cert_missing"}
+    assert admitted.quirks
