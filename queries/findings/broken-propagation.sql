@@ -27,6 +27,8 @@ where
     -- a claim without any parent: the header arrived, the trace context did not
     or (
         h.pairing = 'none' and h.answered and not h.orphan and h.caller is not null and h.via = []
+        -- a credential names callers that trace nothing at all
+        and h.claimed_caller is not null
         -- in a handshake that was refused nothing was sent yet: its certificate alone claims the caller
         and h.reason not in ('peer_cert_expired', 'peer_cert_not_yet_valid')
     )

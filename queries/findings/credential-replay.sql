@@ -18,16 +18,17 @@ with again as (
         h.caller,
         h.outcome,
         s.proof_sha256,
-        s.start_time_unix_nano,
+        coalesce(s.start_time_unix_nano, h.start_time_unix_nano) as start_time_unix_nano,
         coalesce(s.http_method, h.http_method) as http_method,
         coalesce(s.peer_id, s.client_address, s.network_peer_address) as peer
     from hops as h
-    join spans as s on s.trace_id = h.trace_id and list_contains(h.evidence, s.span_id)
-    where
-        (h.reason = 'pop_replayed' or list_contains(h.marks, 'replayed'))
+    left join spans as s
+        on s.trace_id = h.trace_id
+        and list_contains(h.evidence, s.span_id)
         -- row groups without any proof are skipped by this
         and s.proof_sha256 is not null
         and (s.authz_reason = 'pop_replayed' or s.authz_replayed = 'true')
+    where h.reason = 'pop_replayed' or list_contains(h.marks, 'replayed')
 ),
 uses as (
     select
@@ -55,7 +56,8 @@ told as (
     from again as a
     left join uses as u using (proof_sha256)
 )
-select
+-- a proxy's span may say the same as the guard's
+select distinct on (trace_id, anchor_span_id, answered)
     trace_id,
     anchor_span_id,
     answered,
@@ -91,3 +93,4 @@ select
         end
     ) as evidence
 from told
+order by trace_id, anchor_span_id, answered, start_time_unix_nano, peer

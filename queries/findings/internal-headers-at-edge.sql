@@ -28,7 +28,8 @@ with stripped as (
 counted as (
     select *, count(*) over (partition by network, hour) as in_the_hour from stripped
 )
-select
+-- an edge and the listener behind it may both have taken something off
+select distinct on (trace_id, anchor_span_id, answered)
     trace_id,
     anchor_span_id,
     answered,
@@ -52,3 +53,4 @@ select
         end
     ) as evidence
 from counted
+order by trace_id, anchor_span_id, answered, exposed nulls last, in_the_hour desc, names

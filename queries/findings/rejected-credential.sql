@@ -13,7 +13,11 @@
 with refused as (
     select
         *,
-        count(*) over (partition by callee, start_time_unix_nano // 300000000000) as in_five_minutes
+        count(*) over (partition by callee, start_time_unix_nano // 300000000000) as in_five_minutes,
+        reason in ('expired', 'not_yet_valid', 'pop_expired', 'peer_cert_expired', 'peer_cert_not_yet_valid') as of_time,
+        count(*) over (
+            partition by coalesce(caller, verified_caller), callee, start_time_unix_nano // 600000000000, of_time
+        ) as in_ten_minutes
     from hops
     where
         verdict = 'denied'
@@ -65,5 +69,5 @@ join told as t
     on t.callee is not distinct from r.callee
     and t.caller is not distinct from r.caller
     and t.callee_env is not distinct from r.callee_env
--- many within minutes are a burst, which has a rule of its own
-where r.in_five_minutes < 20
+-- many within minutes are a burst or a clock, which have rules of their own
+where r.in_five_minutes < 20 and not (r.of_time and r.in_ten_minutes >= 5)

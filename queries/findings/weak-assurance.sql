@@ -3,7 +3,7 @@
 -- category: identity
 -- status: preview, since 0.1
 -- reads: hops, services, grants
--- concerns: reason in ('peer_cert_missing', 'pop_missing', 'ok_bearer') or (verified_caller is not null and protection = 'plaintext') or (protection in ('plaintext', 'tls') and (select count(protection) from service_revisions) + (select count(protection) from grant_revisions) > 0)
+-- concerns: reason in ('peer_cert_missing', 'pop_missing', 'ok_bearer', 'handshake_failed') or (verified_caller is not null and protection = 'plaintext') or (protection in ('plaintext', 'tls') and (select count(protection) from service_revisions) + (select count(protection) from grant_revisions) > 0)
 -- message: {caller} called {callee} with {actual} where {required} is asked for ({share} of its calls).
 -- why: who reads the way between can take over what is not bound to the connection.
 -- fix: {instead}.
@@ -31,6 +31,7 @@ weak as (
         case
             when h.reason in ('peer_cert_missing', 'pop_missing') then 'no ' || case h.reason when 'pop_missing' then 'proof token' else 'client certificate' end
             when h.reason = 'ok_bearer' then 'a token alone'
+            when h.reason = 'handshake_failed' then 'plaintext or an old TLS'
             when h.protection = 'plaintext' then 'plaintext'
             else 'TLS without a client certificate'
         end as actual,
@@ -38,6 +39,7 @@ weak as (
             when h.reason = 'peer_cert_missing' then 'a client certificate'
             when h.reason = 'pop_missing' then 'a proof token'
             when h.reason = 'ok_bearer' then 'a proof'
+            when h.reason = 'handshake_failed' then 'TLS 1.3'
             when coalesce(a.protection, b.protection) = 'mtls' then 'mTLS'
             else 'TLS'
         end as needed
@@ -47,7 +49,7 @@ weak as (
     where
         h.kind in ('call', 'message')
         and (
-            h.reason in ('peer_cert_missing', 'pop_missing', 'ok_bearer')
+            h.reason in ('peer_cert_missing', 'pop_missing', 'ok_bearer', 'handshake_failed')
             -- a verified caller whose token anybody on the way could read; a loopback has no way between
             or (
                 h.verified_caller is not null
@@ -84,6 +86,7 @@ select
         'instead', case w.needed
             when 'a client certificate' then 'let the caller connect with its certificate (its transport, or a sidecar)'
             when 'a proof token' then 'let the caller sign its requests: Target(…, proof="wpt") in its transport'
+            when 'TLS 1.3' then 'let the caller speak TLS 1.3 to this listener'
             when 'a proof' then 'give the caller a token that is bound to a key'
             else 'carry this call over ' || w.needed || ', or say less under `protection` in the manifest'
         end
