@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -30,14 +31,18 @@ class Services:
         return self.of[TRACERS[name]].provider.get_tracer(name)
 
     def otlp(self) -> dict[str, Any]:
-        """All of them as one OTLP/JSON document: ids in hex, where protobuf's own JSON has base64."""
-        document = MessageToDict(encode_spans([span for spans in self.of.values() for span in spans.all()]))
-        for resource in document["resourceSpans"]:
-            for scope in resource["scopeSpans"]:
-                for span in scope["spans"]:
-                    for name in {"traceId", "spanId", "parentSpanId"} & span.keys():
-                        span[name] = base64.b64decode(span[name]).hex()
-        return json.loads(json.dumps(document))
+        return otlp(self.of.values())
+
+
+def otlp(told: Iterable[Spans]) -> dict[str, Any]:
+    """All of them as one OTLP/JSON document: ids in hex, where protobuf's own JSON has base64."""
+    document = MessageToDict(encode_spans([span for spans in told for span in spans.all()]))
+    for resource in document["resourceSpans"]:
+        for scope in resource["scopeSpans"]:
+            for span in scope["spans"]:
+                for name in {"traceId", "spanId", "parentSpanId"} & span.keys():
+                    span[name] = base64.b64decode(span[name]).hex()
+    return json.loads(json.dumps(document))
 
 
 def listening(monkeypatch: pytest.MonkeyPatch) -> Services:

@@ -87,3 +87,9 @@ def test_trap_the_verdict_may_stand_on_the_proxys_span(shop: duckdb.DuckDBPyConn
     ]
 
     assert not found(shop, RULE, *_call(1, **AT_BOUNDARY), *behind, *_call(3, **AT_BOUNDARY))
+
+
+def test_trap_a_checker_asks_for_health_past_the_guard(shop: duckdb.DuckDBPyConnection) -> None:
+    check = span("ledger-api", SERVER, 2, trace=2, at_ms=2000, url_path="/healthz")
+
+    assert not found(shop, RULE, *_call(1, **AT_BOUNDARY), check, *_call(3, **AT_BOUNDARY))
