@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,11 +109,16 @@ def span_ids(body: bytes) -> list[bytes]:
 
 
 class Load:
-    """One-span requests over HTTP, as fast as they are answered, through restarts; each span is sent once."""
+    """Requests over HTTP, as fast as they are answered, through restarts; each span is sent once.
 
-    def __init__(self, address: str, senders: int = 8) -> None:
+    `acknowledged` are ids of spans, `answers` how often each status came.
+    """
+
+    def __init__(self, address: str, senders: int = 8, spans: int = 1) -> None:
         self.acknowledged: list[bytes] = []
+        self.answers: Counter[int] = Counter()
         self._address = address
+        self._spans = spans
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._send, daemon=True) for _ in range(senders)]
         for thread in self._threads:
@@ -132,18 +138,21 @@ class Load:
         return self.acknowledged
 
     def _send(self) -> None:
-        connection = http.client.HTTPConnection(self._address, timeout=5)
+        connection = http.client.HTTPConnection(self._address, timeout=10)
         while not self._stop.is_set():
-            span_id = os.urandom(8)
+            ids = [os.urandom(8) for _ in range(self._spans)]
             try:
-                connection.request("POST", "/v1/traces", export(span_id).SerializeToString(), PROTOBUF)
+                connection.request("POST", "/v1/traces", export(*ids).SerializeToString(), PROTOBUF)
                 answer = connection.getresponse()
                 answer.read()
             except (OSError, http.client.HTTPException):
                 connection.close()
-                connection = http.client.HTTPConnection(self._address, timeout=5)
+                connection = http.client.HTTPConnection(self._address, timeout=10)
                 time.sleep(0.01)  # nobody listens: the receiver is being started again
                 continue
+            self.answers[answer.status] += 1
             if answer.status == 200:
-                self.acknowledged.append(span_id)
+                self.acknowledged += ids
+            else:
+                time.sleep(0.05)
         connection.close()

@@ -14,13 +14,12 @@ import resource
 import signal
 import sys
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 import uvloop
 
+from bindtrace.collector import http_serving
 from bindtrace.collector.child import announce_ready, watch_supervisor
 from bindtrace.collector.journal.loaded import Waiting
 from bindtrace.collector.journal.segment import SEGMENT_BYTES, JournalWriter
@@ -41,16 +40,7 @@ from bindtrace.propagation.errors import Refusal
 
 GRACE_S = 8
 HANDSHAKE_S = 5
-KEEP_ALIVE_S = 75  # uvicorn's 5 s closes connections under exporters that send every 5 s
 log = logging.getLogger("bindtrace.receive")
-
-
-class _HttpServer(uvicorn.Server):
-    """uvicorn without its signal handlers: this process stops two servers in an order of its own."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 class _Loop(uvloop.Loop):
@@ -111,28 +101,16 @@ async def serve(
 
 async def _start_http(
     intake: Intake, address: Address, zipkin: Address | None
-) -> tuple[_HttpServer, asyncio.Task[None], int]:
+) -> tuple[http_serving.Server, asyncio.Task[None], int]:
     """`zipkin` is a second address of the same application."""
     listener = listen(address)
-    listeners = [listener, listen(zipkin)] if zipkin else [listener]
-    config = uvicorn.Config(
+    server, task = await http_serving.start(
         http_server.build(intake),
+        [listener, listen(zipkin)] if zipkin else [listener],
+        GRACE_S,
+        intake.doors.tls.context if intake.doors.tls else None,
         http=SenderProtocol,
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        log_level="error",
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=GRACE_S,
     )
-    config.load()
-    config.ssl = intake.doors.tls.context if intake.doors.tls else None
-    server = _HttpServer(config)
-    task = asyncio.get_running_loop().create_task(server.serve(sockets=listeners))
-    while not server.started and not task.done():
-        await asyncio.sleep(0.005)
     return server, task, address_of(listener, address.host).port
 
 

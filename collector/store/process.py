@@ -7,21 +7,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import logging
 import os
 import signal
-import ssl
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
-import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 
+from bindtrace.collector import http_serving
 from bindtrace.collector.child import announce_ready, watch_supervisor
 from bindtrace.collector.log_lines import log_to_stderr
 from bindtrace.collector.ports import Address, address_of, listen
@@ -45,17 +42,8 @@ from bindtrace.queries.api.tempo import build_tempo
 from bindtrace.queries.lake.place import Lake, lake_at, lake_beside
 
 GRACE_S = 2
-KEEP_ALIVE_S = 75
 LOG_FORMAT = "time=%(asctime)s level=%(levelname)s process=storage %(message)s"
 log = logging.getLogger("bindtrace.store")
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: questions are answered until the last span is stored."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 async def serve(
@@ -83,10 +71,8 @@ async def serve(
     app.router.routes.append(metrics_route(storage.metrics))
     tokens = opened.api_tokens
     guarded = Guarded(app, tokens.name if tokens else None)
-    server = _Server(_config(guarded, api_context(doors) if doors.tls_cert and not api.is_loopback else None))
-    answering = loop.create_task(server.serve(sockets=[listener]))
-    while not server.started and not answering.done():
-        await asyncio.sleep(0.005)
+    tls = api_context(doors) if doors.tls_cert and not api.is_loopback else None
+    server, answering = await http_serving.start(guarded, [listener], GRACE_S, tls)
     storage.work.start()
     announce_ready({"pid": os.getpid(), "api": str(address_of(listener, api.host))})
     await asyncio.to_thread(stop.wait)
@@ -95,23 +81,6 @@ async def serve(
     server.should_exit = True
     await answering
     await zipkin.close()
-
-
-def _config(app: ASGIApp, tls: ssl.SSLContext | None) -> uvicorn.Config:
-    config = uvicorn.Config(
-        app,
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        log_level="error",
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=GRACE_S,
-    )
-    config.load()
-    config.ssl = tls
-    return config
 
 
 def _lake(options: argparse.Namespace) -> Lake | None:

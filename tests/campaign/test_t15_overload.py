@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pyarrow as pa
 from campaigning import quantity
-from killing import Hammer
+from receiving import Load
 from sdk_senders import GIVEN_UP, SdkSenders
 from serving import Collector, collecting
 from support import wait_for
@@ -76,7 +76,7 @@ def test_overload_is_slowed_down_and_survived(tmp_path: Path) -> None:
             behind = behind or journal.waiting_bytes({}) > JOURNAL_BYTES // 5
             time.sleep(0.2)
         said = sending.stop()
-        after = Hammer(collector.endpoints["http"], senders=1)
+        after = Load(collector.endpoints["http"], senders=1)
         wait_for(lambda: after.acknowledged, seconds=RECOVERY_S, what="a request to be taken after the load")
         after.stop()
         assert collector.stop() == 0

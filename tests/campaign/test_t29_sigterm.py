@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from campaigning import SEED, quantity
-from killing import RETRYABLE, Hammer, judge
+from killing import RETRYABLE, judge
+from receiving import Load
 from serving import Collector, collecting, stored
 from support import wait_for
 
@@ -46,8 +47,8 @@ def test_an_end_under_load_is_an_orderly_one(tmp_path: Path, end: Callable[[Coll
     acknowledged: list[bytes] = []
     for _ in range(quantity(15, 1)):
         with collecting(db) as collector:
-            hammer = Hammer(collector.endpoints["http"])
-            wait_for(lambda: len(hammer.acknowledged) > 50, seconds=30)  # noqa: B023
+            load = Load(collector.endpoints["http"], senders=4)
+            wait_for(lambda: len(load.acknowledged) > 50, seconds=30)  # noqa: B023
             time.sleep(rnd.random())
             collector.children()
             began = time.monotonic()
@@ -55,10 +56,10 @@ def test_an_end_under_load_is_an_orderly_one(tmp_path: Path, end: Callable[[Coll
             status = collector.process.wait(30)
             wait_for(lambda: not collector.left_behind(), seconds=EXIT_S, what="every process to be gone")
             took = time.monotonic() - began
-            acknowledged += hammer.stop()
+            acknowledged += load.stop()
         assert wanted is None or status == wanted
         assert took < EXIT_S + 2
-        assert set(hammer.answers) <= {200, *RETRYABLE}, hammer.answers
+        assert set(load.answers) <= {200, *RETRYABLE}, load.answers
     with collecting(db) as last:
         assert last.stop() == 0
     judge(acknowledged, stored(db), f"(seed {SEED})")
