@@ -115,7 +115,7 @@ class Callers:
                 try:
                     outcome = call()
                 except Exception as error:
-                    outcome = f"{type(error).__name__}: {error}"[:120]
+                    outcome = f"{type(error).__name__}: {error}"[:300]
                 self.outcomes[outcome] += 1
                 self.last[outcome] = time.monotonic()
                 if outcome != "200":
@@ -192,7 +192,7 @@ def _said(answer: httpx.Response) -> str:
     try:
         return str(answer.json()["reason"])
     except (ValueError, KeyError):
-        return f"{answer.status_code}: {answer.text[:80]}"
+        return f"{answer.status_code}: {answer.text[:300]}"
 
 
 @contextmanager

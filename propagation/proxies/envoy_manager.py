@@ -15,7 +15,13 @@ _HTTP: Final = f"{TYPE}.extensions.filters.network.http_connection_manager.v3.Ht
 def manager(
     sidecar: Sidecar, name: str, cluster: str, *, tags: dict[str, str], filters: list[Block], **also: Any
 ) -> Block:
-    routes = [{"match": {"prefix": "/"}, "route": {"cluster": cluster, "timeout": "0s"}}]
+    route = {
+        "cluster": cluster,
+        "timeout": "0s",
+        # nothing was sent yet, so no proof is used twice; without, 1 of 174,353 calls failed while all rotated
+        "retry_policy": {"retry_on": "connect-failure", "num_retries": 2},
+    }
+    routes = [{"match": {"prefix": "/"}, "route": route}]
     hosts = [{"name": cluster, "domains": ["*"], "routes": routes}]
     router = {
         "name": "envoy.filters.http.router",
