@@ -19,18 +19,17 @@ from typing import Self
 from bindtrace.propagation import environment
 from bindtrace.propagation.errors import Refusal
 
-START_S = 30.0
+START_S = 60.0
 STOP_S = 12.0
 _NOT_INHERITED = ("OTEL_", "BINDTRACE_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "GRPC_PROXY")
 
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A running process, and our end of the pipe that it watches."""
+    """A running process."""
 
     name: str
     process: subprocess.Popen[bytes]
-    leash: int
 
 
 class Running:
@@ -38,6 +37,8 @@ class Running:
 
     def __init__(self) -> None:
         self._children: list[Child] = []
+        self._leashes: list[int] = []
+        """Our ends of the pipes that the processes watch."""
 
     def start(
         self,
@@ -58,7 +59,8 @@ class Running:
             process_group=0,  # Ctrl-C is for the demo alone, which ends its processes in order
         )
         os.close(watched)
-        self._children.append(Child(name, process, leash))
+        self._leashes.append(leash)
+        self._children.append(Child(name, process))
 
     def wait_ready(self) -> None:
         """Returns when each process has said a line. Raises `Refusal` naming the one that ended, or says nothing."""
@@ -79,9 +81,9 @@ class Running:
                 raise _ended(child)
 
     def stop(self) -> None:
-        """Stops all processes and returns when they are gone."""
-        for child in self._children:
-            os.close(child.leash)
+        """Stops all processes and returns when they are gone; what a Ctrl-C interrupted goes on when called again."""
+        while self._leashes:
+            os.close(self._leashes.pop())
         limit = time.monotonic() + STOP_S
         while self._children:
             child = self._children[-1]
