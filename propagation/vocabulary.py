@@ -91,6 +91,8 @@ BINDING_ID: Final = "bindtrace.binding.id"
 BINDING_EPOCH: Final = "bindtrace.binding.epoch"
 POLICY_AGE_S: Final = "bindtrace.policy_age_s"
 BUNDLE_SEQUENCE: Final = "bindtrace.bundle_seq"
+TRUST_LATE: Final = "bindtrace.trust.late"
+"""The receiver has not heard of its authority for five refreshes: what was taken back since, it does not know."""
 CALLER_DEPLOYMENT: Final = "bindtrace.caller.deployment"
 CALLER_UNVERIFIED: Final = "bindtrace.caller.unverified"
 """The subject of a token that did not pass: parsed, never verified. Not `CALLER_CLAIMED`, which a header says."""
@@ -236,6 +238,7 @@ SPAN_CONCEPTS: Final[tuple[Concept, ...]] = (
     Concept("credential_age_s", "integer", (CREDENTIAL_AGE_S,)),
     Concept("credential_remaining_s", "integer", (CREDENTIAL_REMAINING_S,)),
     Concept("edge_stripped", "first", (EDGE_STRIPPED,)),
+    Concept("trust_late", "text", (TRUST_LATE,)),
 )
 
 SERVER_PORT_KEYS: Final = {"server.address": "server.port", "net.peer.name": "net.peer.port"}

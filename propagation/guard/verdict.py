@@ -18,6 +18,8 @@ from bindtrace.propagation.vocabulary import Position
 Value = str | bool | int | float | tuple[str, ...]
 _CONTROL: Final = re.compile(r"[^\x20-\x7e]")
 _SHORT: Final = 32
+REFRESHES_MISSED: Final = 5
+"""After so many a receiver's trust is late (findings.md F11)."""
 
 
 def fingerprint(text: str) -> str:
@@ -51,6 +53,7 @@ def attributes(
         words.AUTHZ_REPLAYED: judgement.replayed or None,
         words.TARGET_ID: str(receiver.service),
         words.POLICY_AGE_S: None if trust.policy is None else round(now_s - trust.policy_at_s),
+        words.TRUST_LATE: _late(receiver, trust, now_s) or None,
         words.CALLER_UNVERIFIED: None if judgement.unverified is None else str(judgement.unverified),
         words.CREDENTIAL_EXPOSED: None if judgement.exposed is None else str(judgement.exposed),
         words.EDGE_STRIPPED: _printable(judgement.stripped),
@@ -61,6 +64,13 @@ def attributes(
         **_of_times(judgement, now_s),
     }
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _late(receiver: Receiver, trust: Trust, now_s: float) -> bool:
+    bundle = trust.bundles.get(receiver.service.trust_domain)
+    if trust.policy is None or bundle is None:
+        return False
+    return now_s - trust.policy_at_s > REFRESHES_MISSED * bundle.refresh_hint_s
 
 
 def _of_token(wit: Wit, trust: Trust, now_s: float) -> dict[str, Value | None]:

@@ -52,6 +52,7 @@ told as (
         s.authz_headers_mutated = 'true' as mutated,
         s.authz_failure_mode = 'open' as failed_open,
         s.authz_replayed = 'true' as replayed,
+        s.trust_late = 'true' as trust_late,
         s.edge_stripped is not null and s.edge_stripped <> '-' as stripped,
         -- renewed at a half of its life, it is late from two thirds (findings.md F11)
         case

@@ -1,12 +1,12 @@
--- Rotation stalled: a caller shows credentials that should have been renewed long ago.
+-- Rotation stalled: credentials that should have been renewed long ago are shown, or a guard's trust is no longer refreshed.
 -- severity: medium
 -- category: identity
 -- status: preview, since 0.1
 -- reads: hops, spans
--- concerns: list_has_any(marks, ['credential-old', 'credential-ending'])
--- message: {caller} has shown credentials past two thirds of their life since {since}, the last with {remaining} s left of {life} s.
--- why: credentials are renewed at a half of their life; when these end, every call of {caller} is refused.
--- fix: look whether {caller} can reach the authority (its log says event=refresh_failed or event=renewal_refused, with why).
+-- concerns: list_has_any(marks, ['credential-old', 'credential-ending', 'trust-late'])
+-- message: {what}.
+-- why: credentials are renewed at a half of their life and trust each minute; without, callers are refused soon, or accepted too long.
+-- fix: look whether {who} can reach the authority (its log says event=refresh_failed or event=renewal_refused, with why).
 -- check: bindtrace report credentials
 -- may be wrong when: it is a job that ends before its credentials do.
 -- source: findings.md F11
@@ -15,6 +15,7 @@ with late as (
         h.trace_id,
         h.anchor_span_id,
         h.answered,
+        h.caller,
         coalesce(h.verified_caller, h.caller) as who,
         h.start_time_unix_nano,
         s.credential_remaining_s as remaining_s,
@@ -43,9 +44,36 @@ select distinct
     null::varchar as file,
     null::uinteger as line,
     json_object(
-        'since', strftime(make_timestamp_ns(t.since_unix_nano::bigint), '%Y-%m-%d %H:%M:%S UTC'),
-        'remaining', t.remaining_s,
-        'life', t.life_s
+        'what', format(
+            '{} has shown credentials past two thirds of their life since {}, the last with {} s left of {} s',
+            coalesce(l.caller, 'a caller'), strftime(make_timestamp_ns(t.since_unix_nano::bigint), '%Y-%m-%d %H:%M:%S UTC'),
+            t.remaining_s, t.life_s
+        ),
+        'who', coalesce(l.caller, 'the caller')
     ) as evidence
 from late as l
 join stalled as t on t.who is not distinct from l.who
+union all
+select
+    h.trace_id,
+    h.anchor_span_id,
+    h.answered,
+    null as severity,
+    null::varchar as file,
+    null::uinteger as line,
+    json_object(
+        'what', format(
+            'the guard of {} has judged by trust that it has not refreshed since before {}',
+            h.callee, strftime(
+                make_timestamp_ns((min(h.start_time_unix_nano) over (partition by h.callee, h.callee_env))::bigint),
+                '%Y-%m-%d %H:%M:%S UTC'
+            )
+        ),
+        'who', h.callee
+    ) as evidence
+from hops as h
+where list_contains(h.marks, 'trust-late')
+    -- what is told of the caller's credentials already is not told twice
+    and (h.trace_id, h.anchor_span_id) not in (
+        select (l.trace_id, l.anchor_span_id) from late as l join stalled as t on t.who is not distinct from l.who
+    )

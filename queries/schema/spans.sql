@@ -66,5 +66,6 @@ create table if not exists spans (
     authz_replayed varchar,
     credential_age_s usmallint,
     credential_remaining_s usmallint,
-    edge_stripped varchar
+    edge_stripped varchar,
+    trust_late varchar
 );

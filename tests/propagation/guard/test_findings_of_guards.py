@@ -181,6 +181,19 @@ def test_credentials_near_their_end_are_a_stalled_rotation(
     assert "100 s left of 900 s" in rows["rotation-stalled"]["message"]
 
 
+def test_a_guard_that_missed_five_refreshes_says_so(
+    con: duckdb.DuckDBPyConnection, services: Services
+) -> None:
+    scene = Scene(policy=POLICY)
+    late = FixedTrust(replace(scene.trust, policy_at_s=NOW_S - 301))
+
+    ask(services, guard(scene, App(), trust=late), scene.request())
+
+    rows = findings(con, services)
+    assert list(rows) == ["rotation-stalled"]
+    assert "trust that it has not refreshed" in rows["rotation-stalled"]["message"]
+
+
 def test_a_binding_that_wants_a_certificate_names_who_has_none(
     con: duckdb.DuckDBPyConnection, services: Services
 ) -> None:

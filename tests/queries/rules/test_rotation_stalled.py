@@ -45,3 +45,16 @@ def test_passes_credentials_that_are_renewed_at_half_of_their_life(
 
 def test_trap_two_calls_of_a_job_that_ends_are_no_stall(shop: duckdb.DuckDBPyConnection) -> None:
     assert not found(shop, RULE, *_calls(800, 801))
+
+
+def test_flags_a_guard_that_hears_nothing_of_its_authority(shop: duckdb.DuckDBPyConnection) -> None:
+    calls = [
+        span("billing", CLIENT, 1),
+        span("ledger-api", SERVER, 2, 1, authz_reason="ok", verified_caller=BILLING, trust_late="true"),
+    ]
+
+    (row,) = found(shop, RULE, *calls)
+
+    assert row["severity"] == "medium"
+    assert "the guard of ledger has judged by trust" in row["message"]
+    assert "whether ledger can reach the authority" in row["fix"]
