@@ -10,9 +10,11 @@ import duckdb
 import pytest
 from otlp_requests import as_request, one_span, spans_of
 
+from bindtrace.collector.journal.reader import JournalReader
 from bindtrace.collector.journal.record import Request
 from bindtrace.collector.journal.segment import JournalWriter
 from bindtrace.collector.otlp.readback import read_requests
+from bindtrace.collector.store import ahead
 from bindtrace.collector.store import writer as writing
 from bindtrace.collector.store.drain import drain
 from bindtrace.collector.store.loader import Loader
@@ -104,6 +106,42 @@ def test_a_request_sent_again_changes_nothing(
     loader.step()
 
     assert (count(con, "spans"), count(con, "requests"), loader.counts.deduplicated) == (1, 1, 2)
+
+
+def test_a_group_that_is_decoded_in_pieces_is_one_load(
+    con: duckdb.DuckDBPyConnection, db: Path, journal: JournalWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ahead, "CALL_BYTES", 1_000)
+    broken = request(90)._replace(body=b"\xff", digest=bytes(16))
+    again = [request(1), request(7)]
+    journal.append([*(request(number) for number in range(1, 31)), broken, *again])
+    loader = Loader(con, journal_root(db))
+
+    loader.step()
+
+    assert loader.step() == 0
+    assert con.execute("select count(*), count(distinct span_id), max(load_id) from spans").fetchall() == [
+        (30, 30, 1)
+    ]
+    assert (loader.counts.taken, loader.counts.deduplicated, loader.counts.quarantined) == (33, 2, 1)
+    assert [path.read_bytes() for path in journal_root(db).glob("quarantine/*.bin")] == [b"\xff"]
+    assert count(con, "resources") == 1
+
+
+def test_a_limit_of_spans_ends_a_group_between_two_pieces(db: Path, journal: JournalWriter) -> None:
+    made = [request(number) for number in range(1, 11)]
+    journal.append(made)
+    size = len(made[0].body) + 100  # a record in every piece, or two
+
+    pieces = ahead.Ahead(JournalReader(journal_root(db)))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(ahead, "CALL_BYTES", size)
+        group = pieces.take({}, 1 << 20, 7)
+
+    assert [request.digest for request in group.requests] == [request.digest for request in made[:7]]
+    assert group.decoded is not None
+    assert group.decoded.tables.spans.num_rows == 7
+    assert {request.body for request in group.requests} == {b""}
 
 
 def test_a_restarted_loader_knows_what_was_loaded(
