@@ -40,6 +40,7 @@ from bindtrace.queries.api.jaeger import build_jaeger
 from bindtrace.queries.api.prometheus import build_prometheus
 from bindtrace.queries.api.tempo import build_tempo
 from bindtrace.queries.lake.place import Lake, lake_at, lake_beside
+from bindtrace.queries.lake.upkeep import Upkeep
 
 GRACE_S = 2
 LOG_FORMAT = "time=%(asctime)s level=%(levelname)s process=storage %(message)s"
@@ -91,10 +92,8 @@ def _lake(options: argparse.Namespace) -> Lake | None:
 
 def _sealing(options: argparse.Namespace) -> SealingPlan:
     kept = [entry.partition("=") for entry in options.keep_sealed]
-    return SealingPlan(
-        (options.seal_after_s or SEAL_AFTER_S) * 10**9,
-        {table: int(kept_s) * 10**9 for table, _, kept_s in kept},
-    )
+    keep = Upkeep({table: int(kept_s) * 10**9 for table, _, kept_s in kept})
+    return SealingPlan((options.seal_after_s or SEAL_AFTER_S) * 10**9, keep)
 
 
 def main(arguments: list[str] | None = None) -> int:

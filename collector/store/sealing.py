@@ -10,7 +10,6 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -21,9 +20,9 @@ from bindtrace.collector.store import priority
 from bindtrace.collector.store.faults import one_line
 from bindtrace.propagation.clock import now_unix_nano
 from bindtrace.queries.database import ROW_GROUP_SIZE
-from bindtrace.queries.lake import upkeep
 from bindtrace.queries.lake.place import lake_of
 from bindtrace.queries.lake.sealing import due, forget, reconcile, seal
+from bindtrace.queries.lake.upkeep import STEPS, Upkeep, newest_files
 
 SEAL_SPANS: Final = 2 * ROW_GROUP_SIZE
 """Of one seal, about: 82,000 are sorted in 384 MiB; 160,000 went by way of the disk, for 16 us a span more."""
@@ -38,11 +37,15 @@ log = logging.getLogger("bindtrace.store")
 
 @dataclass(frozen=True, slots=True)
 class SealingPlan:
-    """`after_nano`: a trace is sealed when nothing came of it for so long. `keep_nano`: by table, how long it stays."""
+    """`after_nano`: a trace is sealed when nothing came of it for so long. `upkeep`: what stays how long."""
 
     after_nano: int
-    keep_nano: Mapping[str, int] = field(default_factory=dict)
-    upkeep_s: float = UPKEEP_S
+    upkeep: Upkeep = field(default_factory=Upkeep)
+
+    @property
+    def upkeep_s(self) -> float:
+        """How often it is done."""
+        return min(UPKEEP_S, self.after_nano / 1e9)
 
 
 class Sealer:
@@ -81,11 +84,11 @@ class Sealer:
         now = now_unix_nano()
         with self._gate:
             forget(self._con, now - REMEMBERED_NANO)
-        for step in upkeep.STEPS:
+        for step in STEPS:
             if stop.is_set():
                 return
             try:
-                step(self._con, now, self._plan.keep_nano)
+                step(self._con, now, self._plan.upkeep)
             except duckdb.Error as error:
                 log.warning("event=lake_upkeep_failed step=%s reason=%r", step.__name__, one_line(error))
 
@@ -128,7 +131,7 @@ class Sealer:
 
     def _sync(self) -> None:
         """The lake's new files are on the disk before the rows leave the database: DuckDB syncs its own files only."""
-        for name in upkeep.newest_files(self._con, self._lake):
+        for name in newest_files(self._con, self._lake):
             with contextlib.suppress(FileNotFoundError):
                 for path in (Path(name), Path(name).parent):
                     descriptor = os.open(path, os.O_RDONLY)

@@ -227,7 +227,12 @@ class Work:
         return took_s
 
     def _forget_orphans(self) -> None:
-        """Pods come and go: after retention took spans away, what only they named goes too, now and then."""
+        """Pods come and go: after retention took spans away, what only they named goes too, now and then.
+
+        Where spans are sealed, it stays: the lake's spans name it too.
+        """
+        if self.sealer is not None:
+            return
         deleted = self.retention.deleted_spans if self.retention else 0
         if deleted > self._deleted and time.monotonic() - self._forgot_s > ORPHANS_S:
             self._deleted, self._forgot_s = deleted, time.monotonic()

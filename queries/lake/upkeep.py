@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 import duckdb
@@ -10,12 +11,8 @@ import duckdb
 from bindtrace.queries.lake.place import NAME, Lake, lake_of
 
 Connection = duckdb.DuckDBPyConnection
-Keep = Mapping[str, int]
-"""By `spans`, `hops`: nanoseconds that they stay."""
-
 DAY_NANO: Final = 86_400 * 10**9
-SNAPSHOT_NANO: Final = 600 * 10**9
-"""So long a reader that began before may go on reading files that were replaced since."""
+READ_NANO: Final = 600 * 10**9
 SMALL_BYTES: Final = 16 * 1024 * 1024
 MERGED_AT_ONCE: Final = 8
 """Files: they are sorted anew, in memory."""
@@ -26,9 +23,18 @@ TABLES: Final[Mapping[str, tuple[str, ...]]] = {
 """What goes with what."""
 
 
-def drop_old(con: Connection, now_unix_nano: int, keep: Keep) -> None:
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """`keep_nano`: by `spans`, `hops`, how long they stay. `read_nano`: how long a reader may take, at most: until then
+    the files that it began with stay, though others have replaced them."""
+
+    keep_nano: Mapping[str, int] = field(default_factory=dict)
+    read_nano: int = READ_NANO
+
+
+def drop_old(con: Connection, now_unix_nano: int, plan: Upkeep) -> None:
     """Days that are older than their table keeps: by days, so that whole files go."""
-    for kept, nano in keep.items():
+    for kept, nano in plan.keep_nano.items():
         before = max(0, now_unix_nano - nano) // DAY_NANO
         for table in TABLES[kept]:
             condition = f"day < date '1970-01-01' + {before}::integer"
@@ -39,7 +45,7 @@ def drop_old(con: Connection, now_unix_nano: int, keep: Keep) -> None:
             con.execute(f"call ducklake_rewrite_data_files('{NAME}', '{table}', delete_threshold => 0.0)")
 
 
-def merge(con: Connection, now_unix_nano: int, keep: Keep) -> None:
+def merge(con: Connection, now_unix_nano: int, plan: Upkeep) -> None:
     """Small files become larger ones, sorted anew: a trace is looked up in each file."""
     # seals of a few rows are in the catalog so far
     con.execute(f"call ducklake_flush_inlined_data('{NAME}')")
@@ -49,9 +55,9 @@ def merge(con: Connection, now_unix_nano: int, keep: Keep) -> None:
     )
 
 
-def clean(con: Connection, now_unix_nano: int, keep: Keep) -> None:
+def clean(con: Connection, now_unix_nano: int, plan: Upkeep) -> None:
     """Snapshots older than any reader, the files that only they named, and what a crash left half written."""
-    moment = f"to_timestamp({(now_unix_nano - SNAPSHOT_NANO) / 1e9})"
+    moment = f"to_timestamp({(now_unix_nano - plan.read_nano) / 1e9})"
     day_ago = f"to_timestamp({(now_unix_nano - DAY_NANO) / 1e9})"
     for statement in (
         f"call ducklake_expire_snapshots('{NAME}', older_than => {moment})",
@@ -66,7 +72,7 @@ def clean(con: Connection, now_unix_nano: int, keep: Keep) -> None:
 
 _META: Final = f"__ducklake_metadata_{NAME}"
 
-STEPS: Final[tuple[Callable[[Connection, int, Keep], None], ...]] = (drop_old, merge, clean)
+STEPS: Final[tuple[Callable[[Connection, int, Upkeep], None], ...]] = (drop_old, merge, clean)
 
 
 def newest_files(con: Connection, lake: Lake) -> list[str]:

@@ -24,6 +24,7 @@ from bindtrace.queries.catalog import REPORTS, run_report
 from bindtrace.queries.database import join_lake, open_database, open_read_only, reader
 from bindtrace.queries.lake import sealing, upkeep
 from bindtrace.queries.lake.place import Lake, lake_at, lake_beside
+from bindtrace.queries.lake.upkeep import Upkeep
 from bindtrace.queries.query import Query
 from bindtrace.queries.source import FileSource
 from bindtrace.queries.stored_traces import of_traces, wanted
@@ -345,10 +346,10 @@ def test_old_days_are_dropped_by_table_and_their_bytes_go(con: Con, path: Path) 
     (day,) = con.execute("select max(day) - date '1970-01-01' from lake.main.spans").fetchone() or (0,)
     now = (int(day) + 8) * DAY
 
-    upkeep.drop_old(con, now, {"spans": 9 * DAY, "hops": 30 * DAY})
+    upkeep.drop_old(con, now, Upkeep({"spans": 9 * DAY, "hops": 30 * DAY}))
     assert rows(con, "spans") != []
-    upkeep.drop_old(con, now, {"spans": 7 * DAY, "hops": 30 * DAY})
-    upkeep.clean(con, 2**61, {})
+    upkeep.drop_old(con, now, Upkeep({"spans": 7 * DAY, "hops": 30 * DAY}))
+    upkeep.clean(con, 2**61, Upkeep())
 
     assert rows(con, "spans") == []
     assert rows(con, "hops") == hops
@@ -364,8 +365,8 @@ def test_small_files_are_merged_and_nothing_changes(con: Con, path: Path) -> Non
     files = Path(lake_beside(path).data) / "main" / "spans"
     assert len(list(files.glob("*.parquet"))) == 3
 
-    upkeep.merge(con, 0, {})
-    upkeep.clean(con, 2**61, {})
+    upkeep.merge(con, 0, Upkeep())
+    upkeep.clean(con, 2**61, Upkeep())
 
     assert len(list(files.glob("*.parquet"))) == 1
     assert (rows(con, "spans"), rows(con, "hops")) == before
