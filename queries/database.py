@@ -11,6 +11,7 @@ from bindtrace.propagation.errors import Refusal
 from bindtrace.queries import sql_files
 from bindtrace.queries.lake import place
 from bindtrace.queries.lake.sealing import reconcile
+from bindtrace.queries.lake.settings import take
 from bindtrace.queries.lock import held_by, holder
 
 BLOCK_SIZE = 65536
@@ -68,6 +69,20 @@ def join_lake(con: duckdb.DuckDBPyConnection, lake: place.Lake | None = None) ->
     place.attach(con, wanted)
     reconcile(con)
     return True
+
+
+def open_lake(catalog: str) -> duckdb.DuckDBPyConnection:
+    """A lake alone, without any collector's file, to be read. Raises `LakeRefusal`."""
+    lake = place.lake_to_read(catalog)
+    con = open_database(None)
+    try:
+        place.attach(con, lake, read_only=True)
+        take(con)
+    except BaseException:
+        con.close()
+        raise
+    place.read_both(con)
+    return con
 
 
 def open_read_only(path: Path, *, alone: bool = False) -> duckdb.DuckDBPyConnection:

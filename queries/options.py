@@ -12,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from bindtrace.queries.query import FOREVER, Query
+from bindtrace.queries.source import LAKE
 from bindtrace.queries.window import EXAMPLES, Moment
 
 T = TypeVar("T")
@@ -66,8 +67,20 @@ def data_options(function: Callable[..., T]) -> Callable[..., T]:
         help="A running collector, as http://127.0.0.1:4319. Without --db and --url: the collector that "
         "answers there, else the file bindtrace.duckdb.",
     )
+    @click.option(
+        "--lake",
+        metavar="CATALOG",
+        help="What collectors sealed, without any of them: PATH.lake/catalog.ducklake, or ducklake:postgres:…",
+    )
     @wraps(function)
-    def with_data(*args: Any, db: Path | None, url: str | None, **kwargs: Any) -> T:
+    def with_data(*args: Any, db: Path | None, url: str | None, lake: str | None, **kwargs: Any) -> T:
+        if lake is not None:
+            context = click.get_current_context()
+            if any(
+                context.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in ("db", "url")
+            ):
+                raise click.UsageError("--lake, --db and --url exclude each other")
+            db, url = None, lake if lake.startswith(LAKE) else f"{LAKE}{lake}"
         if db is not None and url is not None:
             db, url = _typed_one(click.get_current_context(), db, url)
         return function(*args, db=db, url=url, **kwargs)

@@ -27,6 +27,9 @@ Row = dict[str, Any]
 DEFAULT_DB: Final = Path("bindtrace.duckdb")
 DEFAULT_URL: Final = "http://127.0.0.1:4319"
 
+LAKE: Final = "ducklake:"
+"""How the address of a lake begins, in the place of a collector's."""
+
 TOKEN_FILE_VARIABLE: Final = "BINDTRACE_API_TOKEN_FILE"  # noqa: S105  # the name of a variable
 _NEXT: Final = re.compile(r'<(/[^>]*)>; rel="next"')
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -74,15 +77,8 @@ class FileSource:
             raise
 
     def rows(self, report: str, query: Query) -> list[Row]:
-        from bindtrace.queries.catalog import run_report
-
-        try:
-            # what its collector had acknowledged is all in the file, and nothing more will come
-            return run_report(
-                self._reader, report, replace(query, filters=checked_ids(query.filters), settled=True)
-            )
-        except ValueError as error:
-            raise Refusal(str(error), fix="ask for a column or parameter that the report has") from None
+        # what its collector had acknowledged is all in the file, and nothing more will come
+        return _reported(self._reader, report, replace(query, settled=True))
 
     def close(self) -> None:
         self._con.close()
@@ -92,6 +88,29 @@ class FileSource:
 
     def option(self) -> str:
         return "" if self._path == DEFAULT_DB else f"--db {self._path}"
+
+
+class LakeSource:
+    """What collectors sealed into a lake, without any of them."""
+
+    def __init__(self, catalog: str) -> None:
+        """Raises `Refusal` where there is no lake, or another process has its catalog."""
+        from bindtrace.queries.database import open_lake
+
+        self._catalog = catalog
+        self._con = open_lake(catalog)
+
+    def rows(self, report: str, query: Query) -> list[Row]:
+        return _reported(self._con, report, query)
+
+    def close(self) -> None:
+        self._con.close()
+
+    def describe(self) -> str:
+        return self._catalog
+
+    def option(self) -> str:
+        return f"--lake {self._catalog}"
 
 
 class LiveSource:
@@ -178,13 +197,22 @@ class LiveSource:
         )
 
 
+def _reported(con: Any, report: str, query: Query) -> list[Row]:
+    from bindtrace.queries.catalog import run_report
+
+    try:
+        return run_report(con, report, replace(query, filters=checked_ids(query.filters)))
+    except ValueError as error:
+        raise Refusal(str(error), fix="ask for a column or parameter that the report has") from None
+
+
 def open_source(db: Path | None, url: str | None) -> Source:
     """The file or the collector that is named; with neither, what runs here. Raises `Refusal`.
 
     Neither: the collector at `DEFAULT_URL`, else the one that holds `DEFAULT_DB`, else that file.
     """
     if url is not None:
-        return LiveSource(url)
+        return LakeSource(url) if url.startswith(LAKE) else LiveSource(url)
     if db is not None:
         return FileSource(db)
     with contextlib.suppress(Refusal):

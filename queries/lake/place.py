@@ -72,6 +72,17 @@ def lake_at(catalog: str, data: str | None) -> Lake:
     )
 
 
+def lake_to_read(catalog: str) -> Lake:
+    """The lake of a catalog that is there; it knows where its data are. Raises `LakeRefusal`."""
+    lake = lake_at(catalog, "-")
+    path = Path(lake.catalog.removeprefix(_PREFIX))
+    if lake.kind() == "duckdb" and not path.is_file():
+        raise LakeRefusal(
+            f"there is no lake at {path}", fix="name its catalog, as PATH.lake/catalog.ducklake"
+        )
+    return lake
+
+
 def lake_beside(db: Path) -> Lake:
     """The lake of a collector that is given none: `PATH.lake/`."""
     folder = db.absolute().with_name(f"{db.name}.lake")

@@ -17,6 +17,7 @@ import duckdb
 
 from bindtrace.queries import sql_files
 from bindtrace.queries.lake.place import collector_of, is_attached
+from bindtrace.queries.lake.settings import give
 from bindtrace.queries.unsigned import unsigned
 
 Connection = duckdb.DuckDBPyConnection
@@ -134,6 +135,7 @@ def _write(con: Connection, values: Mapping[str, Any]) -> None:
         gone = _run(con, "write", step.name, {**values, "replaced_spans": replaced})
         if step.name == "void_spans":
             replaced = gone
+    give(con)
 
 
 def _clear(con: Connection, name: Seal, upto: int, sealed_unix_nano: int) -> Moved:

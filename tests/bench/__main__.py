@@ -19,6 +19,7 @@ import analysis  # noqa: E402  the paths above come first
 import ingest_benches as benches  # noqa: E402
 import judgement  # noqa: E402
 import reads  # noqa: E402
+import sealed_days  # noqa: E402
 from authz_asked import authz_asked  # noqa: E402
 from guard_added import guard_added  # noqa: E402
 
@@ -40,7 +41,12 @@ QUICK = (
 
 
 def main(names: list[str]) -> int:
-    for name, others in (("analysis", analysis.main), ("judgement", judgement.main), ("reads", reads.main)):
+    for name, others in (
+        ("analysis", analysis.main),
+        ("judgement", judgement.main),
+        ("reads", reads.main),
+        ("sealed", sealed_days.main),
+    ):
         if names[:1] == [name]:
             others(names[1:])
             return 0

@@ -1,0 +1,61 @@
+"""A lake is read without any collector's file: same answers, and what is wrong is said."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from drawn_shop import GOOD_ID, write_shop
+from sealed import database, seal_all
+
+from bindtrace.propagation.errors import Refusal
+from bindtrace.queries import commands
+from bindtrace.queries.query import Query
+from bindtrace.queries.source import FileSource, LakeSource, open_source
+
+REPORTS = ("hops", "chains", "edges", "services", "grants", "findings")
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = write_shop(tmp_path_factory.mktemp("lake") / "shop.duckdb")
+    con = database(path)
+    seal_all(con)
+    con.close()
+    return path.parent / "shop.duckdb.lake" / "catalog.ducklake"
+
+
+def test_reports_are_those_of_the_file_with_its_lake(lake: Path) -> None:
+    file = FileSource(lake.parent.parent / "shop.duckdb")
+    wanted = {name: sorted(map(repr, file.rows(name, Query(settled=True)))) for name in REPORTS}
+    file.close()
+
+    alone = open_source(None, f"ducklake:{lake}")
+
+    assert {name: sorted(map(repr, alone.rows(name, Query(settled=True)))) for name in REPORTS} == wanted
+    assert all(wanted.values())
+    assert alone.describe() == f"ducklake:{lake}"
+    alone.close()
+
+
+def test_a_command_reads_it(lake: Path) -> None:
+    done = CliRunner().invoke(commands.chain, [GOOD_ID, "--lake", str(lake), "-f", "json"])
+
+    assert done.exit_code == 0, done.output
+    (tree,) = json.loads(done.stdout)
+    assert (tree["callee"], len(tree["children"])) == ("storefront", 2)
+
+
+def test_one_place_is_named(lake: Path) -> None:
+    done = CliRunner().invoke(commands.hops, ["--lake", str(lake), "--db", "x.duckdb"])
+
+    assert done.exit_code == 2
+    assert "exclude each other" in done.stderr
+
+
+def test_a_lake_that_is_not_there_is_named_and_not_made(tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match=r"no lake at .*absent"):
+        LakeSource(f"ducklake:{tmp_path / 'absent'}")
+    assert list(tmp_path.iterdir()) == []
