@@ -7,9 +7,9 @@ select
     e.trace,
     true as answered,
     e.visit as anchor,
-    coalesce(w.trace, e.trace) as caller_trace,
-    coalesce(w.visit, case when not disputed then e.caller_visit end) as caller_visit,
-    coalesce(w.visit_trait, case when not disputed then e.caller_trait end) as caller_trait,
+    coalesce(h.trace, e.trace) as caller_trace,
+    coalesce(h.caller_visit, case when not disputed then e.caller_visit end) as caller_visit,
+    coalesce(h.caller_trait, case when not disputed then e.caller_trait end) as caller_trait,
     coalesce(h.caller_node, case when not disputed then e.caller_node end) as caller_node,
     e.visit as entry_node,
     e.only_calls,
@@ -29,7 +29,7 @@ select
     case
         when h.visit is not null then h.pairing
         when e.caller_visit is null or disputed then 'none'
-        when shares.node is not null then 'shared-id'
+        when e.parent = e.caller_node and e.visit in (select node from oddities where shared) then 'shared-id'
         when e.caller_node is not null then 'parent'
         else 'remote-ancestor'
     end as pairing,
@@ -41,11 +41,11 @@ from (
     from entered as e
     left join siblings as s using (visit)
 ) as e
-left join halves as h on h.visit = e.visit
-left join walk as w on w.node = h.caller_node
 left join (
-    select n.node, n.parent from oddities as o join nodes as n using (node) where o.shared
-) as shares on shares.node = e.visit and shares.parent = e.caller_node
+    select h.*, w.trace, w.visit as caller_visit, w.visit_trait as caller_trait
+    from walk as w
+    join halves as h on h.caller_node = w.node
+) as h on h.visit = e.visit
 union all by name
 select
     u.node * 2 as call,

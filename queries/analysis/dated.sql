@@ -1,6 +1,6 @@
 -- Dated: every shape of call with the policy that it is judged by: that of its own deployment, else that of its time.
 -- reads: placed, judged_by, asked
-create or replace temp view dated as
+create or replace temp table dated as
 with deployments as (
     select distinct deployment from judged_by where deployment <> ''
 )

@@ -56,13 +56,20 @@ by_header as (
         and k.place = c.place
 ),
 by_link as (
-    select c.visit, min(n.node) as caller_node
-    from (select visit, unnest(json_extract(links, '$[*]')) as link from callees where links is not null) as c
-    join touched as t on t.trace_id = try_cast(json_extract_string(c.link, '$.trace_id') as uuid)
-    join nodes as n
-        on n.trace = t.trace
-        and n.span_id = try_cast('0x' || json_extract_string(c.link, '$.span_id') as ubigint)
-    join walk as w on w.node = n.node and w.visit <> c.visit
+    select c.visit, min(w.node) as caller_node
+    from walk as w
+    join (
+        select c.visit, n.node
+        from nodes as n
+        join (
+            select
+                visit,
+                try_cast(json_extract_string(link, '$.trace_id') as uuid) as trace_id,
+                try_cast('0x' || json_extract_string(link, '$.span_id') as ubigint) as span_id
+            from (select visit, unnest(json_extract(links, '$[*]')) as link from callees where links is not null)
+        ) as c on c.span_id = n.span_id
+        join touched as t on t.trace = n.trace and t.trace_id = c.trace_id
+    ) as c on c.node = w.node and c.visit <> w.visit
     group by c.visit
 ),
 by_request as (

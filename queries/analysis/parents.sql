@@ -2,7 +2,10 @@
 -- reads: witnessed, shapes, attempts, judged
 create or replace temp table parents as
 with heads as (
-    select w.*, s.shape, a.attempts, a.first_start, a.duration_nano as tries_nano
+    select
+        w.call, w.trace, w.anchor_span_id, w.answered, w.error, w.duration_nano, w.start_time_unix_nano, w.skew_nano,
+        w.network_nano, w.orphan, w.url_path, w.caller_span_id, w.app_span_id, w.caller_visit,
+        s.shape, a.attempts, a.first_start, a.duration_nano as tries_nano
     from witnessed as w
     join (select shape, unnest(calls) as call from shapes) as s on s.call = w.call
     left join attempts as a on a.call = w.call
@@ -32,4 +35,5 @@ select
 from heads as h
 join judged as j on j.shape = h.shape
 left join attempts as tried on tried.call = h.caller_visit * 2 + 1
-left join heads as parent on parent.call = coalesce(tried.head, h.caller_visit * 2 + 1) and parent.answered
+left join (select call from heads where answered) as parent
+    on parent.call = coalesce(tried.head, h.caller_visit * 2 + 1)

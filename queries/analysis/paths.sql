@@ -1,25 +1,28 @@
 -- Paths: the place of every call in its chain, and the worst that was met from the entry of the chain to it.
 -- reads: parents, waited, judged
+create or replace temp table steps as
+select
+    p.call, p.parent, p.trace, p.verdict_rank, p.road_rank, p.error, p.duration_nano,
+    p.start_time_unix_nano, p.skew_nano,
+    j.road,
+    coalesce(j.callee, 'unknown') as called,
+    -- of a chain's first call, which has none before it
+    case when p.parent is null then list_concat(case when j.caller is not null then [j.caller] end, [called]) end as path,
+    coalesce(w.chosen, false) as chosen,
+    coalesce(w.own_nano, p.duration_nano) as own_nano
+from parents as p
+left join waited as w using (call)
+join judged as j on j.shape = p.shape;
 create or replace temp table paths as
-with recursive steps as (
-    select
-        p.call, p.parent, p.trace, p.answered, p.shape, p.callee_name, p.verdict_rank, p.road_rank, p.error,
-        p.duration_nano, p.start_time_unix_nano, p.skew_nano,
-        coalesce(w.chosen, false) as chosen,
-        coalesce(w.own_nano, p.duration_nano) as own_nano
-    from parents as p
-    left join waited as w using (call)
-),
-chain as (
+with recursive chain as (
     select
         s.call,
         s.trace as chain_trace,
         0 as depth,
-        case when j.caller is null then [coalesce(j.callee, 'unknown')] else [j.caller, coalesce(j.callee, 'unknown')] end
-            as path,
+        s.path,
         s.verdict_rank as worst_verdict,
         s.road_rank as worst_road,
-        j.road as entry_road,
+        s.road as entry_road,
         s.error as chain_error,
         s.duration_nano as chain_duration_nano,
         s.start_time_unix_nano::hugeint as corrected_start_unix_nano,
@@ -27,14 +30,13 @@ chain as (
         s.own_nano,
         -s.skew_nano::hugeint as clock_nano  -- what to add to the callee's times
     from steps as s
-    join judged as j on j.shape = s.shape
     where s.parent is null
     union all
     select
         s.call,
         c.chain_trace,
         c.depth + 1,
-        list_append(c.path, coalesce(j.callee, 'unknown')),
+        list_append(c.path, s.called),
         least(c.worst_verdict, s.verdict_rank),
         least(c.worst_road, s.road_rank),
         c.entry_road,
@@ -44,9 +46,10 @@ chain as (
         c.critical and s.chosen,
         s.own_nano,
         c.clock_nano - s.skew_nano
-    from chain as c
-    join steps as s on s.parent = c.call
-    join judged as j on j.shape = s.shape
+    -- of two tables without statistics the last is hashed, once for every level: it must be the level (`steps` is a
+    -- table, and not one of many names here, for that)
+    from steps as s
+    join chain as c on s.parent = c.call
     where c.depth < 1024
 )
 select

@@ -78,8 +78,9 @@ with recursive walk as (
                 and child.kind in (2, 5)
                 and (w.app_kind in (3, 4) or (child.remote_parent and w.app_seen))
             ) as crosses
-        from walk as w
-        join nodes as child on child.parent = w.node
+        -- of two tables without statistics the last is hashed, once for every level: it must be the level, not the spans
+        from nodes as child
+        join walk as w on child.parent = w.node
         where w.depth < 1024
     ) as c
 )

@@ -8,11 +8,9 @@ with rare as (
     select node, trait, span_id, start_time_unix_nano, duration_nano, url_path, proof_sha256
     from nodes
     semi join (
-        select app_node as node from calls where app_node is not null
-        union all
-        select edge_node from calls where edge_node is not null
-        union all
-        select target_node from calls where target_node is distinct from caller_node
+        select unnest([app_node, edge_node, case when target_node is distinct from caller_node then target_node end])
+            as node
+        from calls
     ) using (node)
 ),
 seen as (

@@ -372,3 +372,11 @@ def test_a_new_policy_judges_the_stored_hops_anew(con: Con) -> None:
     install_policy(con, [vercel(), settings()])
 
     assert hops(con, "verdict") == [("denied",)]
+
+
+def test_a_chain_that_begins_with_a_call_to_nobody_known_says_so(con: Con) -> None:
+    draw(con, span("job", INTERNAL, 1), span("job", CLIENT, 2, 1))
+
+    analyse(con)
+
+    assert con.execute("select callee, path from hops").fetchall() == [(None, ["job", "unknown"])]
