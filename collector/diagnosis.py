@@ -85,6 +85,9 @@ def _storage(found: Found) -> Iterator[Line]:
     if found.status.get("analysis_failure"):
         step = "report it; spans are stored all the same, and are analysed once it is repaired"
         yield Line(FAIL, "does analysing work", f"no: {found.status['analysis_failure']}", step)
+    if found.status.get("sealing_failure"):
+        step = "see that the lake's catalog and data can be written; spans stay in the database until then"
+        yield Line(FAIL, "does sealing work", f"no: {found.status['sealing_failure']}", step)
     waiting = int(found.status.get("journal_waiting_bytes", 0))
     late = waiting > 256 << 20
     evidence = (

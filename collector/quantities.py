@@ -57,7 +57,7 @@ class _Keep(click.ParamType[Mapping[str, int]]):
         return kept
 
 
-_KEPT: Final = ("spans", "hops")
+_KEPT: Final = ("spans", "hops", "findings")
 SIZE: Final = _Quantity("size", _SIZES, "2GB or 512MiB")
 """Bytes; at least 1."""
 DURATION: Final = _Quantity("duration", _TIMES, "7d or 12h")

@@ -65,7 +65,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option(
     "--keep", type=KEEP, envvar="BINDTRACE_KEEP", metavar="TIME",
     help="Delete telemetry that was received so long ago, as 7d or 12h; with a lake also by table, as "
-    "spans=7d,hops=30d, in whole days.  [default: never]",
+    "spans=7d,hops=30d,findings=90d, in whole days.  [default: never]",
 )  # fmt: skip
 @click.option(
     "--seal-after", type=DURATION, envvar="BINDTRACE_SEAL_AFTER", metavar="TIME",

@@ -10,6 +10,7 @@ import duckdb
 
 from bindtrace.propagation.vocabulary import EXTERNAL
 from bindtrace.queries import rules, sql_files
+from bindtrace.queries.lake.kept_findings import with_kept
 from bindtrace.queries.query import Query
 from bindtrace.queries.unsigned import unsigned
 
@@ -130,7 +131,8 @@ def nested(rows: Sequence[Row]) -> list[Row]:
 
 
 def _findings(con: duckdb.DuckDBPyConnection, query: Query) -> list[Row]:
-    return _kept("findings", rules.FINDING_KEYS, rules.findings(con, query), query)
+    found = with_kept(con, rules.findings(con, query), query)
+    return _kept("findings", rules.FINDING_KEYS, found, query)
 
 
 def _rules(con: duckdb.DuckDBPyConnection, query: Query) -> list[Row]:

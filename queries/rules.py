@@ -142,6 +142,11 @@ def findings(
         if (rule.kind == "static" or not static_only) and wanted in (None, rule.name)
         for raised in _raised(con, rule, query)
     ]
+    return in_order(found)
+
+
+def in_order(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Findings as they are shown: the worst first."""
     return sorted(
         found,
         key=lambda row: (

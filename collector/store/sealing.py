@@ -31,6 +31,7 @@ LONGEST_PAUSE_S: Final = 60.0
 REMEMBERED_NANO: Final = 2 * 86_400 * 10**9
 """So long a sealed trace is known by its id to the file; a span that comes later is told by its own start."""
 RETRY_S: Final = 5.0
+LONGEST_REST_S: Final = 5.0
 UPKEEP_S: Final = 600.0
 log = logging.getLogger("bindtrace.store")
 
@@ -72,8 +73,11 @@ class Sealer:
     def once(self, stop: threading.Event) -> int:
         """All that is due now, in steps. Returns how many spans went into the lake."""
         before = self.sealed_spans
+        began_s = time.monotonic()
         while not stop.is_set() and self._step(stop):
-            pass
+            # as long as it took: others wait for the gate, and a lock has no order among those who do
+            stop.wait(min(LONGEST_REST_S, time.monotonic() - began_s))
+            began_s = time.monotonic()
         if not stop.is_set() and time.monotonic() - self._kept_up_s >= self._plan.upkeep_s:
             self._kept_up_s = time.monotonic()
             self.keep_up(stop)

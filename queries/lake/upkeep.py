@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
 import duckdb
 
+from bindtrace.queries.lake.kept_findings import keep
 from bindtrace.queries.lake.place import NAME, Lake, lake_of
 
 Connection = duckdb.DuckDBPyConnection
@@ -15,18 +17,22 @@ DAY_NANO: Final = 86_400 * 10**9
 READ_NANO: Final = 600 * 10**9
 SMALL_BYTES: Final = 16 * 1024 * 1024
 MERGED_AT_ONCE: Final = 8
-"""Files: they are sorted anew, in memory."""
+"""Files."""
 TABLES: Final[Mapping[str, tuple[str, ...]]] = {
     "spans": ("spans",),
     "hops": ("hops", "span_conflicts", "trace_links"),
+    "findings": ("findings",),
 }
 """What goes with what."""
 
 
 @dataclass(frozen=True, slots=True)
 class Upkeep:
-    """`keep_nano`: by `spans`, `hops`, how long they stay. `read_nano`: how long a reader may take, at most: until then
-    the files that it began with stay, though others have replaced them."""
+    """`keep_nano`: by `spans`, `hops`, `findings`, how long they stay; findings are of days whose hops are gone.
+
+    `read_nano`: how long a reader may take, at most: the files that it began with stay so long, though others have
+    replaced them.
+    """
 
     keep_nano: Mapping[str, int] = field(default_factory=dict)
     read_nano: int = READ_NANO
@@ -40,13 +46,22 @@ def drop_old(con: Connection, now_unix_nano: int, plan: Upkeep) -> None:
             condition = f"day < date '1970-01-01' + {before}::integer"
             if not con.execute(f"select 1 from {NAME}.main.{table} where {condition} limit 1").fetchone():
                 continue
-            con.execute(f"delete from {NAME}.main.{table} where {condition}")
+            con.execute("begin")
+            try:
+                if table == "hops":
+                    keep(con, condition)
+                con.execute(f"delete from {NAME}.main.{table} where {condition}")
+                con.execute("commit")
+            except BaseException:
+                with suppress(duckdb.Error):
+                    con.execute("rollback")
+                raise
             # a file that held more than these days
             con.execute(f"call ducklake_rewrite_data_files('{NAME}', '{table}', delete_threshold => 0.0)")
 
 
 def merge(con: Connection, now_unix_nano: int, plan: Upkeep) -> None:
-    """Small files become larger ones, sorted anew: a trace is looked up in each file."""
+    """Small files become larger ones: a trace is looked up in each file, among the sorted runs in it."""
     # seals of a few rows are in the catalog so far
     con.execute(f"call ducklake_flush_inlined_data('{NAME}')")
     con.execute(

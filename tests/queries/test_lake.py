@@ -12,8 +12,8 @@ from typing import Any
 import duckdb
 import pytest
 from drawing import CLIENT, SERVER, draw, span, trace_id
-from drawn_shop import GOOD, GOOD_ID, write_shop
-from hypothesis import given
+from drawn_shop import GOOD, GOOD_ID, faulty_spans, write_shop
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sealed import FAR, Con, database, hot, rows, seal_all
 
@@ -357,6 +357,39 @@ def test_old_days_are_dropped_by_table_and_their_bytes_go(con: Con, path: Path) 
     assert len(list((folder / "main" / "hops").glob("*.parquet"))) == 1
 
 
+def test_findings_outlive_the_hops_that_they_were_found_in(con: Con) -> None:
+    own = reader(con)
+    before = run_report(own, "findings", Query(settled=True))
+    seal_all(con)
+    (day,) = con.execute("select max(day) - date '1970-01-01' from lake.main.hops").fetchone() or (0,)
+    now = (int(day) + 8) * DAY
+
+    upkeep.drop_old(con, now, Upkeep({"hops": 7 * DAY, "findings": 90 * DAY}))
+
+    after = run_report(own, "findings", Query(settled=True))
+    of_calls = [row for row in before if row["rule"] in ("public-route", "undeclared-call")]
+    assert rows(con, "hops") == []
+    assert of_calls
+    assert [row for row in after if row in of_calls] == of_calls
+    later = Query(settled=True, since_unix_nano=2**61)
+    assert [row for row in run_report(own, "findings", later) if row in of_calls] == []
+
+    draw(con, *faulty_spans()[:3])
+    con.execute("delete from bindtrace.main.sealed_traces")
+    con.execute("insert into recalled select distinct trace_id, 0 from lake.main.spans")
+    analyse(con)
+    (again,) = [
+        row for row in run_report(own, "findings", Query(settled=True)) if row["rule"] == "undeclared-call"
+    ]
+    assert again["count"] == 2
+
+    upkeep.drop_old(con, now + 90 * DAY, Upkeep({"findings": 90 * DAY}))
+    (newest,) = [
+        row for row in run_report(own, "findings", Query(settled=True)) if row["rule"] == "undeclared-call"
+    ]
+    assert newest["count"] == 1
+
+
 def test_small_files_are_merged_and_nothing_changes(con: Con, path: Path) -> None:
     for number in range(3):
         draw(con, *(span("more", SERVER, 1, trace=1000 * number + each) for each in range(20)))
@@ -392,6 +425,7 @@ keys = st.sampled_from(
 )
 
 
+@settings(deadline=None)  # the first example makes the database
 @given(st.dictionaries(keys, text | st.integers(0, 600)), text, text, st.integers(0, 600))
 def test_what_is_left_out_of_attributes_is_put_back_to_the_byte(
     attributes: dict[str, str | int], path: str, route: str, status: int
