@@ -4,7 +4,7 @@ A rule selects `trace_id, anchor_span_id, answered, severity, file, line, eviden
 it selects the subject itself, `caller, callee, severity, file, line, evidence`, and what else it knows of the columns
 of views/subject_findings.sql; of the kind `static` the same from what was declared alone. `severity` null means that
 of the header; `evidence` is a JSON object whose keys the header's `message`, `fix` and `check` may name. The header's
-`concerns` is a condition that every call the rule finds meets, so that a question about one trace runs few rules.
+`concerns` is a condition that every call the rule finds meets, so that a question about a trace or a window runs few.
 """
 
 from __future__ import annotations
@@ -136,10 +136,14 @@ def findings(
     The id is deterministic, so the same fault found again is the same finding. Of a query for one rule no other runs.
     """
     wanted = query.filters.get("rule")
-    found = [
-        _worded(rule, raised)
+    asked = [
+        rule
         for rule in RULES.values()
         if (rule.kind == "static" or not static_only) and wanted in (None, rule.name)
+    ]
+    found = [
+        _worded(rule, raised)
+        for rule in _concerned(con, asked, query)
         for raised in _raised(con, rule, query)
     ]
     return in_order(found)
@@ -156,6 +160,32 @@ def in_order(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
             str(row["callee"]),
         ),
     )
+
+
+def _concerned(con: duckdb.DuckDBPyConnection, rules: list[Rule], query: Query) -> list[Rule]:
+    """Those rules that a call of the window concerns: each costs milliseconds to plan, this pass as much as one."""
+    of_hops = [rule for rule in rules if rule.of_hops and rule.concerns != "true"]
+    if len(of_hops) < 2:
+        return rules
+    columns = ",\n    ".join(f"coalesce(bool_or({rule.concerns}), false)" for rule in of_hops)
+    row = con.execute(
+        f"""select
+    {columns}
+from hops
+where
+    start_time_unix_nano >= $since
+    and start_time_unix_nano < $until
+    and in_environment($environment, caller_env, callee_env)""",
+        unsigned(
+            {
+                "since": query.since_unix_nano,
+                "until": query.until_unix_nano,
+                "environment": query.environment,
+            }
+        ),
+    ).fetchone()
+    idle = {rule.name for rule, concerns in zip(of_hops, row or (), strict=False) if not concerns}
+    return [rule for rule in rules if rule.name not in idle]
 
 
 def flagged(names: Iterable[str]) -> str:

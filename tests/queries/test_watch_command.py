@@ -94,7 +94,7 @@ def test_with_all_the_findings_that_there_are_come_first(tmp_path: Path) -> None
 @pytest.mark.slow
 def test_something_new_within_the_time_fails_a_pipeline(shop: duckdb.DuckDBPyConnection) -> None:
     with answering_on(shop) as url:
-        process = watching(url, "--for", "3s")
+        process = watching(url, "--for", "10s")
         try:
             assert process.stderr
             assert process.stderr.readline()
