@@ -133,7 +133,10 @@ def grown() -> Iterator[str]:
     ):
         yield f"{little.spans:,} and {much.spans:,} spans stored"
         little.turn(), much.turn()
-        pairs = [(little.turn(), much.turn()) for _ in range(7)]
+        pairs = []
+        for number in range(1, 8):
+            pairs.append((little.turn(), much.turn()))
+            yield f"pair {number}: CPU s of storing and analysis {_written(pairs[-1])}"
     for what in ("storing", "analysis"):
         costs = [(getattr(one, what), getattr(other, what)) for one, other in pairs]
         ratios = sorted(one / other for one, other in costs)
@@ -208,6 +211,10 @@ def _best(work: Callable[[], object], times: int = 3) -> float:
         work()
         best = min(best, time.perf_counter() - began)
     return best
+
+
+def _written(pair: tuple[ingest_grown.Turn, ingest_grown.Turn]) -> str:
+    return " beside much ".join(f"{turn.storing:.2f}, {turn.analysis:.2f}" for turn in pair)
 
 
 def _seconds(found: float | None) -> str:
