@@ -17,13 +17,16 @@ DAY_NANO: Final = 86_400 * 10**9
 READ_NANO: Final = 600 * 10**9
 SMALL_BYTES: Final = 16 * 1024 * 1024
 MERGED_AT_ONCE: Final = 8
-"""Files."""
+FEW_FILES: Final = 8
+"""Small ones; so many are no burden, and what was merged once is not merged again for each new one."""
 TABLES: Final[Mapping[str, tuple[str, ...]]] = {
     "spans": ("spans",),
     "hops": ("hops", "span_conflicts", "trace_links"),
     "findings": ("findings",),
 }
 """What goes with what."""
+SEALED_TABLES: Final = ("sealed", "spans", "hops", "span_conflicts", "trace_links", "resources")
+"""Those that every seal may bring a file of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +64,18 @@ def drop_old(con: Connection, now_unix_nano: int, plan: Upkeep) -> None:
 
 
 def merge(con: Connection, now_unix_nano: int, plan: Upkeep) -> None:
-    """Small files become larger ones: a trace is looked up in each file, among the sorted runs in it."""
+    """Small files become larger ones: a trace is looked up in each file."""
     # seals of a few rows are in the catalog so far
     con.execute(f"call ducklake_flush_inlined_data('{NAME}')")
-    con.execute(
-        f"call ducklake_merge_adjacent_files('{NAME}', max_compacted_files => {MERGED_AT_ONCE}, "
-        f"max_file_size => {SMALL_BYTES})"
-    )
+    for table in SEALED_TABLES:
+        (small,) = con.execute(
+            f"select count(*) from ducklake_list_files('{NAME}', '{table}') where data_file_size_bytes < {SMALL_BYTES}"
+        ).fetchone() or (0,)
+        if small >= FEW_FILES:
+            con.execute(
+                f"call ducklake_merge_adjacent_files('{NAME}', '{table}', max_compacted_files => {MERGED_AT_ONCE}, "
+                f"max_file_size => {SMALL_BYTES})"
+            )
 
 
 def clean(con: Connection, now_unix_nano: int, plan: Upkeep) -> None:

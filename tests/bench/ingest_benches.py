@@ -22,6 +22,7 @@ from bindtrace.collector.otlp import columnar, rows
 from bindtrace.collector.store.loader import GROUP_SPANS
 from bindtrace.collector.store.writer import Writer
 from bindtrace.queries.database import open_database
+from bindtrace.queries.source import LiveSource
 
 SPANS = 512
 SECONDS = float(os.environ.get("BENCH_SECONDS", "10"))
@@ -91,6 +92,20 @@ def latency() -> Iterator[str]:
             f"p99 {result.at(0.99):.1f} ms (bar 40), p99.9 {result.at(0.999):.1f} ms (bar 150), "
             f"{len(result.ms)} requests"
         )
+
+
+def sealing() -> Iterator[str]:
+    """Acknowledgements at 5,000 spans/s while sealing goes on without a pause, and where nothing is sealed."""
+    for options in ((), ("--seal-after", "1s")):
+        with ingest_run.collector(*options) as serving:
+            job = Job("http", serving.endpoints["http"], 16, SPANS, 3 * SECONDS, 7, rate=10.0, warm_up_s=5.0)
+            result = ingest_run.run(serving, [job])
+            sealed = LiveSource(f"http://{serving.endpoints['api']}").status()["spans_sealed"]
+            yield (
+                f"{' '.join(options) or 'without a lake'}: {result.acked / result.seconds:,.0f} spans/s acked, "
+                f"{result.refused} refused, {sealed:,} sealed; ack p50 {result.at(0.5):.1f} ms, "
+                f"p99 {result.at(0.99):.1f}, longest {result.at(1.0):.1f}"
+            )
 
 
 def delay() -> Iterator[str]:
@@ -233,6 +248,7 @@ BENCHES: dict[str, Callable[[], Iterator[str]]] = {
     "http-one": http_one,
     "grpc-one": grpc_one,
     "latency": latency,
+    "sealing": sealing,
     "delay": delay,
     "overload": overload,
     "sustained": sustained,

@@ -390,7 +390,10 @@ def test_findings_outlive_the_hops_that_they_were_found_in(con: Con) -> None:
     assert newest["count"] == 1
 
 
-def test_small_files_are_merged_and_nothing_changes(con: Con, path: Path) -> None:
+def test_small_files_are_merged_and_nothing_changes(
+    con: Con, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "FEW_FILES", 3)
     for number in range(3):
         draw(con, *(span("more", SERVER, 1, trace=1000 * number + each) for each in range(20)))
         seal_all(con)
