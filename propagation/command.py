@@ -16,6 +16,8 @@ from bindtrace.propagation import environment
 from bindtrace.propagation.errors import Refusal
 
 GROUP = "bindtrace.commands"
+LAKE = "lake"
+"""The option of verbs that can ask a lake."""
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
 PIPE_CLOSED = 141  # 128 + SIGPIPE
 
@@ -90,8 +92,19 @@ def _lacking(entry: EntryPoint, missing: ModuleNotFoundError) -> Refusal | Modul
     epilog="Options are also read from the environment: BINDTRACE_VERB_OPTION, such as BINDTRACE_SERVE_DB.",
 )
 @click.version_option(version("bindtrace"), "-V", "--version", prog_name="bindtrace")
-def bindtrace() -> None:
+@click.option(
+    "--lake", metavar="CATALOG", allow_from_autoenv=False,  # BINDTRACE_LAKE is where `serve` seals to
+    help="Ask the lake that collectors share, without any of them.",
+)  # fmt: skip
+@click.pass_context
+def bindtrace(ctx: click.Context, lake: str | None) -> None:
     """Who really calls whom inside a system, by which road, and with what right."""
+    if lake is None or ctx.invoked_subcommand is None:
+        return
+    verb = bindtrace.get_command(ctx, ctx.invoked_subcommand)
+    if verb is None or all(parameter.name != LAKE for parameter in verb.params):
+        raise click.UsageError(f"`{ctx.invoked_subcommand}` asks no lake", ctx)
+    ctx.default_map = {ctx.invoked_subcommand: {LAKE: lake}}
 
 
 def main() -> NoReturn:

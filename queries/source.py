@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import re
+import shlex
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -110,7 +111,7 @@ class LakeSource:
         return self._catalog
 
     def option(self) -> str:
-        return f"--lake {self._catalog}"
+        return f"--lake {shlex.quote(self._catalog)}"
 
 
 class LiveSource:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 import re
+import time
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +21,7 @@ NAME: Final = "lake"
 """The attached catalog."""
 
 META_KEY: Final = "lake"
+_BOTH: Final = "set search_path = 'memory.main,bindtrace.main'"
 _PREFIX: Final = "ducklake:"
 _SECRETS: Final = re.compile(
     r"(password|passwd|passfile_content|secret)\s*=|://[^/@\s]*:[^/@\s]*@", re.IGNORECASE
@@ -32,6 +35,26 @@ _OPTIONS: Final = {
     "target_file_size": "128MB",
 }
 """Of new lakes; DuckLake keeps them in its catalog."""
+
+_BEGUN_BY_OTHERS: Final = re.compile("duplicate key value|already exists|conflict", re.IGNORECASE)
+_TRIES: Final = 20
+_PAUSE_S: Final = 0.3
+_FIXES: Final = (
+    (
+        "(?i)password|authentication|pg_hba",
+        "give user and password by PGUSER and PGPASSWORD, or in a ~/.pgpass file",
+    ),
+    ("DATA_PATH", "name the --data that the lake was made with"),
+    (
+        "(?i)connect to postgres|could not translate|does not exist on",
+        "start PostgreSQL, or correct host, port and dbname of --lake (or PGHOST, PGPORT, PGDATABASE)",
+    ),
+    (
+        "",
+        "see that its catalog is there and no other process has it; a running collector is asked with --url",
+    ),
+)
+"""What an error of DuckDB says, and the way out; the first that fits."""
 
 
 class LakeRefusal(Refusal):
@@ -53,6 +76,31 @@ class Lake:
 
 def lake_at(catalog: str, data: str | None) -> Lake:
     """The lake that a person names; a file's data are beside it. Raises `LakeRefusal`."""
+    place = _named(catalog)
+    if place.kind() != "duckdb":
+        if not data:
+            raise LakeRefusal(
+                f"the data of a lake with a {place.kind()} catalog have no place", fix="name one with --data"
+            )
+        return Lake(place.catalog, data if "://" in data else str(Path(data).absolute()))
+    path = place.catalog.removeprefix(_PREFIX)
+    return Lake(
+        place.catalog, data if data and "://" in data else str(Path(data or f"{path}.data").absolute())
+    )
+
+
+def lake_to_read(catalog: str) -> Lake:
+    """The lake of a catalog that is there; it knows itself where its data are. Raises `LakeRefusal`."""
+    lake = _named(catalog)
+    path = Path(lake.catalog.removeprefix(_PREFIX))
+    if lake.kind() == "duckdb" and not path.is_file():
+        raise LakeRefusal(
+            f"there is no lake at {path}", fix="name its catalog, as PATH.lake/catalog.ducklake"
+        )
+    return lake
+
+
+def _named(catalog: str) -> Lake:
     written = catalog if catalog.startswith(_PREFIX) else _PREFIX + catalog
     if _SECRETS.search(written):
         raise LakeRefusal(
@@ -61,26 +109,8 @@ def lake_at(catalog: str, data: str | None) -> Lake:
         )
     place = Lake(written, "")
     if place.kind() != "duckdb":
-        if not data:
-            raise LakeRefusal(
-                f"the data of a lake with a {place.kind()} catalog have no place", fix="name one with --data"
-            )
-        return Lake(written, data)
-    path = Path(written.removeprefix(_PREFIX)).absolute()
-    return Lake(
-        f"{_PREFIX}{path}", data if data and "://" in data else str(Path(data or f"{path}.data").absolute())
-    )
-
-
-def lake_to_read(catalog: str) -> Lake:
-    """The lake of a catalog that is there; it knows where its data are. Raises `LakeRefusal`."""
-    lake = lake_at(catalog, "-")
-    path = Path(lake.catalog.removeprefix(_PREFIX))
-    if lake.kind() == "duckdb" and not path.is_file():
-        raise LakeRefusal(
-            f"there is no lake at {path}", fix="name its catalog, as PATH.lake/catalog.ducklake"
-        )
-    return lake
+        return place
+    return Lake(f"{_PREFIX}{Path(written.removeprefix(_PREFIX)).absolute()}", "")
 
 
 def lake_beside(db: Path) -> Lake:
@@ -122,17 +152,47 @@ def attach(con: duckdb.DuckDBPyConnection, lake: Lake, *, read_only: bool = Fals
     if not read_only:
         _make_folders(lake)
     options = ["read_only"] if read_only else [f"data_path {_quoted(lake.data)}"]
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            con.execute(f"attach {_quoted(lake.catalog)} as {NAME} ({', '.join(options)})")
+            if not read_only:
+                _prepare(con)
+            break
+        except duckdb.Error as error:
+            con.execute(f"detach database if exists {NAME}")
+            text = str(error)
+            # collectors that start together make it together, and all but one of them fail
+            if not tries_left or read_only or not _BEGUN_BY_OTHERS.search(text):
+                raise _refused(lake, text) from None
+            time.sleep(random.uniform(0, _PAUSE_S))  # noqa: S311  nobody guesses it
     try:
-        con.execute(f"attach {_quoted(lake.catalog)} as {NAME} ({', '.join(options)})")
-        if not read_only:
-            _prepare(con)
-        for view in sql_files.ordered("lake/views"):
-            con.execute(view.text)
+        if data_path(con).startswith("s3:"):
+            load_extension(con, "httpfs")
+        _join_views(con)
     except duckdb.Error as error:
-        raise LakeRefusal(
-            f"cannot open the lake {lake.catalog}: {str(error).splitlines()[0]}",
-            fix="see that its catalog is there and no other process has it; a running collector is asked with --url",
-        ) from None
+        raise _refused(lake, str(error)) from None
+
+
+def _refused(lake: Lake, text: str) -> LakeRefusal:
+    fix = next(fix for pattern, fix in _FIXES if re.search(pattern, text))
+    return LakeRefusal(f"cannot open the lake {lake.catalog}: {text.splitlines()[0]}", fix=fix)
+
+
+def data_path(con: duckdb.DuckDBPyConnection) -> str:
+    """Where the attached lake's files are, as its catalog says."""
+    row = con.execute(
+        f"select value from __ducklake_metadata_{NAME}.ducklake_metadata where key = 'data_path'"
+    ).fetchone()
+    return str(row[0]) if row else ""
+
+
+def _join_views(con: duckdb.DuckDBPyConnection) -> None:
+    for view in sql_files.ordered("lake/views"):
+        con.execute(view.text)
+    twin = con.cursor()
+    twin.execute(_BOTH)  # what it reads of the file in the file's own schema, it reads here of both
+    twin.execute(sql_files.folder("schema")["identities"].text)
+    twin.close()
 
 
 def load_extension(con: duckdb.DuckDBPyConnection, name: str) -> None:
@@ -156,7 +216,7 @@ def load_extension(con: duckdb.DuckDBPyConnection, name: str) -> None:
 def read_both(con: duckdb.DuckDBPyConnection) -> None:
     """From now on this connection's unqualified names mean the views that join file and lake, where one is attached."""
     if is_attached(con):
-        con.execute("set search_path = 'memory.main,bindtrace.main'")
+        con.execute(_BOTH)
 
 
 def is_attached(con: duckdb.DuckDBPyConnection) -> bool:

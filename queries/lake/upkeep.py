@@ -99,7 +99,7 @@ STEPS: Final[tuple[Callable[[Connection, int, Upkeep], None], ...]] = (drop_old,
 
 
 def newest_files(con: Connection, lake: Lake) -> list[str]:
-    """Files of a local lake that its newest snapshot brought; none of a store that has its own durability."""
+    """Files of a local lake that this process brought last; none of a store that has its own durability."""
     if "://" in lake.data:
         return []
     rows = con.execute(
@@ -108,7 +108,7 @@ def newest_files(con: Connection, lake: Lake) -> list[str]:
         from {_META}.ducklake_data_file as f
         join {_META}.ducklake_table as t using (table_id)
         join {_META}.ducklake_schema as s using (schema_id)
-        where f.begin_snapshot = (select max(snapshot_id) from {_META}.ducklake_snapshot)
+        where f.begin_snapshot = (select id from {NAME}.last_committed_snapshot())
             and t.end_snapshot is null and s.end_snapshot is null
         """
     ).fetchall()
