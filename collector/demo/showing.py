@@ -11,7 +11,7 @@ from bindtrace.queries.explain import explain
 from bindtrace.queries.query import Query
 from bindtrace.queries.source import Source
 
-SEEN_S = 15.0
+SEEN_S = 45.0
 _POLL_S = 0.1
 
 
