@@ -67,10 +67,10 @@ def attributes(
 
 
 def _late(receiver: Receiver, trust: Trust, now_s: float) -> bool:
-    bundle = trust.bundles.get(receiver.service.trust_domain)
-    if trust.policy is None or bundle is None:
+    if trust.policy is None:  # one who brought his trust along hears of no authority
         return False
-    return now_s - trust.policy_at_s > REFRESHES_MISSED * bundle.refresh_hint_s
+    bundle = trust.bundles.get(receiver.service.trust_domain)
+    return bundle is not None and now_s - trust.policy_at_s > REFRESHES_MISSED * bundle.refresh_hint_s
 
 
 def _of_token(wit: Wit, trust: Trust, now_s: float) -> dict[str, Value | None]:
