@@ -13,8 +13,8 @@ from rich.console import Console
 from bindtrace.collector.moving import backing_up, exporting, migrating
 from bindtrace.collector.moving.digests import Held
 from bindtrace.propagation.errors import Refusal
-from bindtrace.queries.database import join_lake, open_database
-from bindtrace.queries.lake.place import read_both
+from bindtrace.queries.database import join_lake, open_database, open_read_only
+from bindtrace.queries.lake.place import lake_of, read_both
 from bindtrace.queries.query import FOREVER
 from bindtrace.queries.render import say
 from bindtrace.queries.source import DEFAULT_DB, ready_file
@@ -72,6 +72,10 @@ def backup(folder: Path, db: Path) -> None:
     with _step("backup") as told:
         contents = backing_up.back_up(db, folder, told)
     say(f"backed up {db} into {folder}: {_counted(contents)}")
+    copy = open_read_only(folder / backing_up.DATA, alone=True)
+    if lake := lake_of(copy):
+        say(f"what is sealed is not in it: copy the lake, {lake.catalog} and {lake.data}, as well")
+    copy.close()
 
 
 @click.command()

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import duckdb
 
@@ -70,7 +70,7 @@ def reconcile(con: Connection) -> Moved:
     """Ends what a crash or an error left: clears what the lake has, forgets what it has not. Raises `duckdb.Error`."""
     row = con.execute("select seal, upto_load_id from bindtrace.main.sealing").fetchone()
     if row is None:
-        return NOTHING
+        return _catch_up(con)
     name, upto = row
     found = con.execute("select sealed_unix_nano from lake.main.sealed where seal = ?", [name]).fetchone()
     if found is None:
@@ -80,12 +80,26 @@ def reconcile(con: Connection) -> Moved:
     return _clear(con, name, upto, int(found[0]))
 
 
+def _catch_up(con: Connection) -> Moved:
+    """A file older than its lake, restored or back at its last checkpoint, still has what was sealed since."""
+    known = _noted(con, _NEWEST)
+    values = {"collector": collector_of(con), "known": known}
+    (newest,) = con.execute(
+        "select coalesce(max(sealed_unix_nano), 0) from lake.main.sealed where collector = $collector",
+        {"collector": values["collector"]},
+    ).fetchone() or (0,)
+    if newest <= known:
+        return NOTHING
+    _run(con, "plan", "behind", values)
+    return _clear(con, None, 2**63 - 1, int(newest))
+
+
 def recall(con: Connection, after: int, upto: int) -> int:
     """Takes back the sealed traces that the spans of these loads belong to, within the caller's transaction.
 
     They come as of load `after`, before their late spans. Returns how many traces.
     """
-    values = {"after": after, "upto": upto, "forgotten": _forgotten(con)}
+    values = {"after": after, "upto": upto, "forgotten": _noted(con, _FORGOTTEN)}
     _run(con, "plan", "late", values)
     if values["forgotten"]:
         _run(con, "plan", "long_gone", values)
@@ -115,15 +129,22 @@ def forget(con: Connection, before_unix_nano: int) -> None:
     with _transaction(con):
         con.execute(f"delete from bindtrace.main.trace_links where trace_id in {old}", values)
         con.execute("delete from bindtrace.main.sealed_traces where sealed_unix_nano < ?", values)
-        con.execute("delete from bindtrace.main.meta where key = 'forgotten_unix_nano'")
-        con.execute(
-            "insert into bindtrace.main.meta values ('forgotten_unix_nano', ?)", [str(before_unix_nano)]
-        )
+        _note(con, _FORGOTTEN, before_unix_nano)
 
 
-def _forgotten(con: Connection) -> int:
-    row = con.execute("select value from bindtrace.main.meta where key = 'forgotten_unix_nano'").fetchone()
+_FORGOTTEN: Final = "forgotten_unix_nano"
+_NEWEST: Final = "newest_seal_unix_nano"
+"""Of `meta`: until when seals are forgotten, and the newest that the file knows."""
+
+
+def _noted(con: Connection, key: str) -> int:
+    row = con.execute("select value from bindtrace.main.meta where key = ?", [key]).fetchone()
     return int(row[0]) if row else 0
+
+
+def _note(con: Connection, key: str, unix_nano: int) -> None:
+    con.execute("delete from bindtrace.main.meta where key = ?", [key])
+    con.execute("insert into bindtrace.main.meta values (?, ?)", [key, str(unix_nano)])
 
 
 def _write(con: Connection, values: Mapping[str, Any]) -> None:
@@ -138,18 +159,20 @@ def _write(con: Connection, values: Mapping[str, Any]) -> None:
     give(con)
 
 
-def _clear(con: Connection, name: Seal, upto: int, sealed_unix_nano: int) -> Moved:
-    row = con.execute("select spans, traces from lake.main.sealed where seal = ?", [name]).fetchone()
-    assert row is not None, "a seal is cleared only when the lake has it"
-    spans, traces = row
+def _clear(con: Connection, name: Seal | None, upto: int, sealed_unix_nano: int) -> Moved:
+    """Takes the traces of `closing` out of the file; of one seal just as many spans as the lake has of it."""
     with _transaction(con):
-        for step in sql_files.ordered("lake/clear"):
-            gone = _run(con, "clear", step.name, {"upto": upto, "sealed_unix_nano": sealed_unix_nano})
-            if step.name == "spans" and gone != spans:
-                raise RuntimeError(
-                    f"seal {name}: {spans} spans are in the lake, {gone} would go from the file"
-                )
-    return Moved(spans, traces)
+        gone = {
+            step.name: _run(con, "clear", step.name, {"upto": upto, "sealed_unix_nano": sealed_unix_nano})
+            for step in sql_files.ordered("lake/clear")
+        }
+        # a clock that was set back makes no file older than its lake
+        _note(con, _NEWEST, max(sealed_unix_nano, _noted(con, _NEWEST)))
+        if name is not None:
+            row = con.execute("select spans from lake.main.sealed where seal = ?", [name]).fetchone()
+            if row is None or row[0] != gone["spans"]:
+                raise RuntimeError(f"seal {name}: the lake has {row}, the file had {gone['spans']} spans")
+    return Moved(gone["spans"], gone["traces"])
 
 
 def _run(con: Connection, folder: str, name: str, values: Mapping[str, Any]) -> int:

@@ -227,6 +227,30 @@ def test_a_crash_in_the_middle_of_a_seal_neither_loses_nor_doubles(
     again.close()
 
 
+def test_a_file_that_is_older_than_its_lake_gives_up_what_was_sealed_since(con: Con, path: Path) -> None:
+    """A restored backup, or a database whose damaged log was moved away."""
+    con.execute("checkpoint")
+    draw(con, span("early", SERVER, 98, trace=76))
+    analyse(con)
+    sealing.seal(con, 2, 10)
+    con.execute("checkpoint")
+    older = path.with_name("older")
+    shutil.copy(path, older)
+    draw(con, span("late", SERVER, 99, trace=77))
+    analyse(con)
+    sealing.seal(con, 3, 20)
+    before = rows(con, "spans"), rows(con, "hops")
+    con.close()
+
+    draw(again := open_database(older), span("late", SERVER, 99, trace=77))
+    analyse(again)
+    join_lake(again)
+
+    assert (rows(again, "spans"), rows(again, "hops")) == before
+    assert hot(again) == 0
+    again.close()
+
+
 def test_seals_are_bounded_and_take_the_oldest_first(con: Con) -> None:
     for number in range(10):
         draw(con, *(span("many", SERVER, 1, trace=1000 + number * 10 + each) for each in range(10)))
