@@ -34,6 +34,13 @@ class Postgres:
         """For --lake."""
         return f"ducklake:postgres:dbname=postgres host=127.0.0.1 port={self.port}"
 
+    def new_catalog(self) -> str:
+        """For --lake, of a database that is made for it."""
+        name = f"lake_{secrets.token_hex(4)}"
+        where = ["-h", "127.0.0.1", "-p", str(self.port)]
+        _run(self, "createdb", *where, name, **self.environment)
+        return self.catalog.replace("dbname=postgres", f"dbname={name}")
+
     @property
     def environment(self) -> dict[str, str]:
         return {"PGUSER": USER, "PGPASSWORD": self.password}
@@ -92,12 +99,12 @@ def postgres() -> Iterator[Postgres]:
                 own.stop()
 
 
-def _run(own: Postgres, program: str, *words: str) -> None:
+def _run(own: Postgres, program: str, *words: str, **environment: str) -> None:
     command: Sequence[str] = [str(own.programs / program), *words]
     if os.getuid() == 0:  # it refuses to
         command = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *command]
     done = subprocess.run(
         command, cwd=own.folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        text=True, timeout=90, env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
+        text=True, timeout=90, env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"} | environment,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -58,7 +58,7 @@ class Router:
                     self.failed += 1
                     time.sleep(RETRY_S)
                 self.sent.append(part)
-                self.spans += _ids(part)
+                self.spans += ids_of(part)
 
 
 def deliver(address: str, body: bytes) -> bool:
@@ -75,7 +75,8 @@ def deliver(address: str, body: bytes) -> bool:
         connection.close()
 
 
-def _ids(body: bytes) -> list[bytes]:
+def ids_of(body: bytes) -> list[bytes]:
+    """Of the spans of a request."""
     return [
         span.span_id
         for each in ExportTraceServiceRequest.FromString(body).resource_spans

@@ -8,11 +8,12 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import duckdb
 from bench.recipe import requests
 from killing import everything, judge
 from routing import Router, deliver
@@ -80,14 +81,10 @@ def in_lake(catalog: str, report: str) -> list[Row]:
     return rows
 
 
-def spans_in_lake(catalog: str) -> Counter[bytes]:
-    """How often the lake has each span."""
-    con = open_lake(catalog)
-    try:
-        rows = con.execute("select span_id, count(*) from spans group by span_id").fetchall()
-        return Counter({int(span_id).to_bytes(8, "big"): count for span_id, count in rows})
-    finally:
-        con.close()
+def spans_in(lake: duckdb.DuckDBPyConnection) -> Counter[bytes]:
+    """How often an opened lake has each span."""
+    rows = lake.execute("select span_id, count(*) from spans group by span_id").fetchall()
+    return Counter({int(span_id).to_bytes(8, "big"): count for span_id, count in rows})
 
 
 def killed_twice(
@@ -99,38 +96,36 @@ def killed_twice(
     """
     with ExitStack() as stack:
         sharing = Sharing(folder, stack, catalog, data)
+        lake = stack.enter_context(closing(open_lake(catalog)))
         targets = [lambda place=place: sharing.address(place) for place in range(3)]
         rest = iter(_paced(bodies, seconds))
         first = Router(targets, islice(rest, bodies // 3))
         first.finish()
-        wait_for(lambda: spans_in_lake(catalog), seconds=settle_s, what="something to be sealed")
+        wait_for(lambda: spans_in(lake), seconds=settle_s, what="something to be sealed")
         router = Router(targets, rest)
         for _ in range(2):
             time.sleep(seconds / 3)
             sharing.kill(1)
-            meanwhile = spans_in_lake(catalog)
+            meanwhile = spans_in(lake)
             assert meanwhile, "what was sealed is there for all, whoever is dead"
             assert max(meanwhile.values()) == 1
             sharing.begin_again(1)
         router.finish()
         acknowledged = first.spans + router.spans
         wait_for(
-            lambda: len(spans_in_lake(catalog)) >= len(set(acknowledged)),
+            lambda: len(spans_in(lake)) >= len(set(acknowledged)),
             seconds=settle_s,
-            what=lambda: f"{len(set(acknowledged))} spans to be sealed; {len(spans_in_lake(catalog))} are",
+            what=lambda: f"{len(set(acknowledged))} spans to be sealed; {len(spans_in(lake))} are",
         )
         for collector in sharing.collectors:
             assert collector.stop() == 0, collector.errors.read_text()
-    judge(acknowledged, spans_in_lake(catalog))
+        judge(acknowledged, spans_in(lake))
 
     alone = _alone(folder / "alone", sharing.manifest, first.sent + router.sent)
-    con = open_lake(catalog)
-    try:
+    with closing(open_lake(catalog)) as lake:
         return {
-            report: (run_report(con, report, Query(settled=True)), rows) for report, rows in alone.items()
+            report: (run_report(lake, report, Query(settled=True)), rows) for report, rows in alone.items()
         }
-    finally:
-        con.close()
 
 
 def _alone(folder: Path, manifest: Path, bodies: Sequence[bytes]) -> dict[str, list[Row]]:

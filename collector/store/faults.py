@@ -33,6 +33,7 @@ _DAMAGE: Final = (
     "database file is missing",
 )
 _NO_ROOM: Final = ("no space left", "disk quota", "could not write all bytes", "enospc", "out of disk")
+_OF_LAKE: Final = ("ducklake", "postgres", ".parquet", "s3://")
 _OF_DATA: Final = (
     duckdb.DataError,
     duckdb.IntegrityError,
@@ -48,6 +49,7 @@ class Fault(enum.Enum):
 
     DATA = "data"  # one request cannot be stored; the database is sound
     DAMAGE = "damage"  # bytes of the file or its log are not what was written
+    LAKE = "lake"  # its catalog or its files are away; the database is sound
     NO_ROOM = "no_room"  # passes when the disk has room
     SQL = "sql"  # a statement of ours is wrong; the database is sound
     FATAL = "fatal"  # the handle is unusable: close it, open another, never repeat the sync
@@ -64,6 +66,8 @@ def fault_of(error: BaseException | str) -> Fault:
         return Fault.FATAL
     if isinstance(error, _OF_DATA):
         return Fault.DATA
+    if isinstance(error, duckdb.OperationalError) and any(words in text for words in _OF_LAKE):
+        return Fault.LAKE
     return Fault.SQL if isinstance(error, duckdb.ProgrammingError) else Fault.FATAL
 
 

@@ -102,7 +102,7 @@ class Sealer:
         closed = now - self._plan.after_nano
         with self._gate:
             upto = due(self._con, max(0, closed), max(0, closed - self._plan.after_nano), SEAL_SPANS)
-            if upto is None:
+            if upto is None or not self._reachable():
                 return 0
             moved = self._seal(upto, now, stop)
         if moved:
@@ -111,6 +111,15 @@ class Sealer:
                 "event=sealed spans=%d upto=%d took_ms=%d", moved, upto, (time.monotonic() - began_s) * 1000
             )
         return moved
+
+    def _reachable(self) -> bool:
+        """Whether the lake answers: where its catalog is away, nothing is begun, and the gate is free."""
+        try:
+            self._con.execute("select 1 from lake.main.sealed limit 1").fetchall()
+        except duckdb.Error as error:
+            self._report(error)
+            return False
+        return True
 
     def _seal(self, upto: int, now: int, stop: threading.Event) -> int:
         """While nobody knows whether the lake has them, these traces are not to be touched: the gate stays closed."""

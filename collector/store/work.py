@@ -202,8 +202,8 @@ class Work:
             )
             self.analysis_failure = one_line(error)
             return LONGEST_REST_S
-        except (duckdb.ProgrammingError, duckdb.DataError) as error:
-            if fault_of(error) not in (Fault.DATA, Fault.SQL):
+        except duckdb.Error as error:
+            if fault_of(error) not in (Fault.DATA, Fault.SQL, Fault.LAKE):
                 raise
             if not self.analysis_failure:
                 log.error("event=analysis_failed reason=%r", one_line(error))

@@ -6,6 +6,7 @@ import json
 import random
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -35,8 +36,13 @@ _OPTIONS: Final = {
     "target_file_size": "128MB",
 }
 """Of new lakes; DuckLake keeps them in its catalog."""
+_SHARED_OPTIONS: Final = {"data_inlining_row_limit": "0"}
+"""Of those that several collectors may write. Few rows go into a file, too: of deletions that DuckLake 1.5.5 notes in the
+catalog instead, some are lost where two processes flush them at once (seen with three collectors: a span was twice)."""
 
-_BEGUN_BY_OTHERS: Final = re.compile("duplicate key value|already exists|conflict", re.IGNORECASE)
+_BEGUN_BY_OTHERS: Final = re.compile(
+    "duplicate key value|already exists|conflict|could not serialize|concurrent|deadlock", re.IGNORECASE
+)
 _TRIES: Final = 20
 _PAUSE_S: Final = 0.3
 _FIXES: Final = (
@@ -151,12 +157,13 @@ def attach(con: duckdb.DuckDBPyConnection, lake: Lake, *, read_only: bool = Fals
         load_extension(con, "httpfs")
     if not read_only:
         _make_folders(lake)
+    of_new = _OPTIONS if lake.kind() == "duckdb" else _OPTIONS | _SHARED_OPTIONS
     options = ["read_only"] if read_only else [f"data_path {_quoted(lake.data)}"]
     for tries_left in reversed(range(_TRIES)):
         try:
             con.execute(f"attach {_quoted(lake.catalog)} as {NAME} ({', '.join(options)})")
             if not read_only:
-                _prepare(con)
+                _prepare(con, of_new)
             break
         except duckdb.Error as error:
             con.execute(f"detach database if exists {NAME}")
@@ -224,11 +231,11 @@ def is_attached(con: duckdb.DuckDBPyConnection) -> bool:
     return bool(con.execute("select 1 from duckdb_databases() where database_name = ?", [NAME]).fetchone())
 
 
-def _prepare(con: duckdb.DuckDBPyConnection) -> None:
+def _prepare(con: duckdb.DuckDBPyConnection, of_new: Mapping[str, str]) -> None:
     text = "select table_name from duckdb_tables() where database_name = ?"
     known = {row[0] for row in con.execute(text, [NAME]).fetchall()}
     if not known:
-        for option, value in _OPTIONS.items():
+        for option, value in of_new.items():
             con.execute(f"call {NAME}.set_option('{option}', '{value}')")
     for table in sql_files.ordered("lake/tables"):
         if table.name not in known:

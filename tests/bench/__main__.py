@@ -21,9 +21,10 @@ import judgement  # noqa: E402
 import reads  # noqa: E402
 import sealed_days  # noqa: E402
 from authz_asked import authz_asked  # noqa: E402
+from collectors import collectors  # noqa: E402
 from guard_added import guard_added  # noqa: E402
 
-BENCHES = {**benches.BENCHES, "guard": guard_added, "authz": authz_asked}
+BENCHES = {**benches.BENCHES, "guard": guard_added, "authz": authz_asked, "collectors": collectors}
 
 QUICK = (
     "decode",
