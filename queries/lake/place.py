@@ -37,8 +37,8 @@ _OPTIONS: Final = {
 }
 """Of new lakes; DuckLake keeps them in its catalog."""
 _SHARED_OPTIONS: Final = {"data_inlining_row_limit": "0"}
-"""Of those that several collectors may write: few rows go into a file, too. Of deletions that DuckLake notes in the catalog
-instead, 1.5.5 loses some where two processes flush them at once (three collectors: a span was there twice)."""
+"""Of those that several collectors may write: few rows go into a file, too. Of deletions that DuckLake notes in the
+catalog instead, 1.5.5 loses some where two processes flush them at once (of three collectors: a span was twice)."""
 
 _BEGUN_BY_OTHERS: Final = re.compile(
     "duplicate key value|already exists|conflict|could not serialize|concurrent|deadlock", re.IGNORECASE
