@@ -73,7 +73,7 @@ def _of(server: Postgres, count: int) -> Iterator[str]:
     rate = sum(result.acked / result.seconds for result in results)
     yield (
         f"{count} collector(s): {rate:,.0f} spans/s acked, {sum(result.refused for result in results)} refused; "
-        f"{sealed:,} spans sealed {took_s:.0f} s after the beginning; "
+        f"{sealed:,} of {sent:,} and more spans sealed {took_s:.0f} s after the beginning; "
         f"CPU {own:.1f} s of the collectors, {spent:.1f} s of PostgreSQL ({spent / (own + spent):.1%}); "
         f"{commits} commits, {files} files, {size / sealed:.1f} bytes a span; counted in {asked_s * 1000:.0f} ms"
     )
