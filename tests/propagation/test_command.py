@@ -22,6 +22,7 @@ BASE = "vercel-bindings/examples/services-nextjs-fastapi-bindings.vercel.json"
 BLOCKED = """
 import sys
 EXTRAS = ("duckdb", "pyarrow", "grpc", "starlette", "uvicorn", "rich", "httpx", "httptools", "orjson", "uvloop",
+          "aiohttp", "requests",
           "google.protobuf", "google.rpc", "opentelemetry.proto", "opentelemetry.exporter",
           "opentelemetry.instrumentation")
 class Absent:
@@ -100,6 +101,8 @@ def test_the_propagator_for_javascript_is_printed_by_the_base() -> None:
 OF_AN_EXTRA = (
     "propagation/serving/",
     "propagation/workload/httpx_transport.py",
+    "propagation/workload/aiohttp_connector.py",
+    "propagation/workload/grpc_channel.py",
     "propagation/workload/grpc_interceptor.py",
     "propagation/workload/requests_adapter.py",
 )
