@@ -137,6 +137,7 @@ def test_a_collector_that_is_not_there_is_refused(tmp_path: Path) -> None:
     assert "no answer from http://127.0.0.1:1" in result.stderr
 
 
+@pytest.mark.slow
 def test_a_running_collector_answers_with_what_was_imported(db: Path, tmp_path: Path) -> None:
     path = tmp_path / "recorded.jsonl"
     path.write_bytes(as_json(one_span(1), one_span(2)))

@@ -84,6 +84,7 @@ def test_spans_without_ids_are_left_out_and_the_rest_taken(receivers: Receivers)
     assert [item.spans for item in receivers.journaled()[before:] if item.spans] == [1]
 
 
+@pytest.mark.slow
 def test_a_port_of_its_own_takes_them_too(tmp_path: Path) -> None:
     with collecting(tmp_path / "t.duckdb", "--zipkin", "127.0.0.1:0", receivers=2) as collector:
         status, _, _ = post(
@@ -95,6 +96,7 @@ def test_a_port_of_its_own_takes_them_too(tmp_path: Path) -> None:
     assert stored(collector.db) == {bytes.fromhex(SPAN["id"]): 1}  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_the_api_address_takes_them_too(tmp_path: Path) -> None:
     with collecting(tmp_path / "t.duckdb") as collector:
         url = f"http://{collector.endpoints['api']}/zipkin/api/v2/"

@@ -106,6 +106,7 @@ def test_a_wrong_password_is_named_with_the_fix_and_not_shown(
     assert "not-the-right-one" not in str(refused.value)
 
 
+@pytest.mark.slow
 def test_collectors_that_begin_together_make_one_lake(catalog: str, tmp_path: Path) -> None:
     lake = lake_at(catalog, str(tmp_path / "data"))
 

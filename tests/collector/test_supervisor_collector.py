@@ -81,6 +81,7 @@ def test_two_receivers_and_one_storage_run(collector: Collector) -> None:
     assert {kind: len(found) for kind, found in collector.children().items()} == {"receive": 2, "store": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_it_in_order_and_everything_is_stored(tmp_path: Path, number: signal.Signals) -> None:
     span_id = os.urandom(8)

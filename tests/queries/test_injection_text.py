@@ -54,6 +54,7 @@ def test_a_table_of_a_payload_drives_no_terminal(payload: str, capsys: pytest.Ca
     assert len(shown.out.splitlines()) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("payload", TERMINAL, ids=range(len(TERMINAL)))
 def test_what_is_explained_or_drawn_of_a_payload_drives_no_terminal(
     payload: str, capsys: pytest.CaptureFixture[str]

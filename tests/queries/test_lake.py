@@ -109,6 +109,7 @@ def test_a_whole_trace_is_found_by_its_id_wherever_it_is(con: Con) -> None:
     assert len(before[0]) == 7
 
 
+@pytest.mark.slow
 def test_a_late_span_takes_its_trace_back_and_both_are_one_again(con: Con) -> None:
     late = span("audit", SERVER, 70, 4, trace=GOOD, at_ms=14, ms=5)
     draw(con, late)
@@ -227,6 +228,7 @@ def test_a_crash_in_the_middle_of_a_seal_neither_loses_nor_doubles(
     again.close()
 
 
+@pytest.mark.slow
 def test_a_file_that_is_older_than_its_lake_gives_up_what_was_sealed_since(con: Con, path: Path) -> None:
     """A restored backup, or a database whose damaged log was moved away."""
     con.execute("checkpoint")
@@ -381,6 +383,7 @@ def test_old_days_are_dropped_by_table_and_their_bytes_go(con: Con, path: Path) 
     assert len(list((folder / "main" / "hops").glob("*.parquet"))) == 1
 
 
+@pytest.mark.slow
 def test_findings_outlive_the_hops_that_they_were_found_in(con: Con) -> None:
     own = reader(con)
     before = run_report(own, "findings", Query(settled=True))
@@ -414,6 +417,7 @@ def test_findings_outlive_the_hops_that_they_were_found_in(con: Con) -> None:
     assert newest["count"] == 1
 
 
+@pytest.mark.slow
 def test_small_files_are_merged_and_nothing_changes(
     con: Con, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
