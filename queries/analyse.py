@@ -17,6 +17,7 @@ import duckdb
 from bindtrace.queries.analysis_steps import Values, run_steps
 from bindtrace.queries.database import cursor
 from bindtrace.queries.policy import policy_digest
+from bindtrace.queries.transaction import transaction
 from bindtrace.queries.unsigned import unsigned
 
 Connection = duckdb.DuckDBPyConnection
@@ -100,7 +101,7 @@ def rebuild(
     keep_steps: bool = False,
 ) -> int:
     """Computes every hop anew from the spans; the result equals what the incremental runs had stored."""
-    with _transaction(con):
+    with transaction(con):
         for table in ("analysis", "hops", "traces"):
             con.execute(f"delete from {table}")
     return analyse(con, spans_at_once, on_run=on_run, shares=shares)
@@ -133,7 +134,7 @@ def _due(con: Connection, spans_at_once: int) -> Due | None:
 
 
 def _one_run(con: Connection, due: Due, keep_steps: bool) -> int:
-    with _transaction(con):
+    with transaction(con):
         touched = run_steps(con, _loads(due), keep_steps=keep_steps)
         _remember(con, due)
     return touched
@@ -142,14 +143,14 @@ def _one_run(con: Connection, due: Due, keep_steps: bool) -> int:
 def _shared_run(con: Connection, due: Due, shares: int) -> int:
     """What a crash leaves half-done is done again by the next run: the watermark moves last."""
     values = _loads(due)
-    with _transaction(con):
+    with transaction(con):
         run_steps(con, values, only=NOTED)
     with _threads_for_each(con, shares), ThreadPoolExecutor(shares) as pool:
         done = pool.map(
             lambda share: _one_share(con, values | {"share": share, "shares": shares}), range(shares)
         )
         touched = sum(done)
-    with _transaction(con):
+    with transaction(con):
         _remember(con, due)
     return touched
 
@@ -157,7 +158,7 @@ def _shared_run(con: Connection, due: Due, shares: int) -> int:
 def _one_share(con: Connection, values: Values) -> int:
     own = cursor(con)
     try:
-        with _transaction(own):
+        with transaction(own):
             return run_steps(own, values, but=NOTED)
     finally:
         own.close()
@@ -186,14 +187,3 @@ def _threads_for_each(con: Connection, shares: int) -> Iterator[None]:
         yield
     finally:
         con.execute(f"set threads = {threads}")
-
-
-@contextmanager
-def _transaction(con: Connection) -> Iterator[None]:
-    con.execute("begin")
-    try:
-        yield
-        con.execute("commit")
-    except BaseException:
-        con.execute("rollback")
-        raise

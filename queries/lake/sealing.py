@@ -8,8 +8,7 @@ the note asks the lake whether the seal is there, and then clears or forgets it.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ import duckdb
 from bindtrace.queries import sql_files
 from bindtrace.queries.lake.place import collector_of, is_attached
 from bindtrace.queries.lake.settings import give
+from bindtrace.queries.transaction import transaction
 from bindtrace.queries.unsigned import unsigned
 
 Connection = duckdb.DuckDBPyConnection
@@ -53,11 +53,11 @@ def seal(
     what became of it.
     """
     name = uuid.uuid4()
-    with _transaction(con):
+    with transaction(con):
         con.execute("delete from bindtrace.main.sealing")
         con.execute("insert into bindtrace.main.sealing values (?, ?)", [name, upto])
     _run(con, "plan", "closing", {"upto": upto})
-    with _transaction(con):
+    with transaction(con):
         _write(
             con,
             {"seal": name, "collector": collector_of(con), "upto": upto, "sealed_unix_nano": now_unix_nano},
@@ -126,7 +126,7 @@ def forget(con: Connection, before_unix_nano: int) -> None:
     old = "(select trace_id from bindtrace.main.sealed_traces where sealed_unix_nano < ?)"
     if not con.execute(f"select 1 where exists {old}", values).fetchone():
         return
-    with _transaction(con):
+    with transaction(con):
         con.execute(f"delete from bindtrace.main.trace_links where trace_id in {old}", values)
         con.execute("delete from bindtrace.main.sealed_traces where sealed_unix_nano < ?", values)
         _note(con, _FORGOTTEN, before_unix_nano)
@@ -161,7 +161,7 @@ def _write(con: Connection, values: Mapping[str, Any]) -> None:
 
 def _clear(con: Connection, name: Seal | None, upto: int, sealed_unix_nano: int) -> Moved:
     """Takes the traces of `closing` out of the file; of one seal just as many spans as the lake has of it."""
-    with _transaction(con):
+    with transaction(con):
         gone = {
             step.name: _run(con, "clear", step.name, {"upto": upto, "sealed_unix_nano": sealed_unix_nano})
             for step in sql_files.ordered("lake/clear")
@@ -185,15 +185,3 @@ def _run(con: Connection, folder: str, name: str, values: Mapping[str, Any]) -> 
     ]
     row = con.execute(file.text, unsigned({key: values[key] for key in wanted})).fetchone()
     return int(row[0]) if row and isinstance(row[0], int) else 0
-
-
-@contextmanager
-def _transaction(con: Connection) -> Iterator[None]:
-    con.execute("begin")
-    try:
-        yield
-        con.execute("commit")
-    except BaseException:
-        with suppress(duckdb.Error):  # a commit that failed has ended it
-            con.execute("rollback")
-        raise
