@@ -25,6 +25,7 @@ from bindtrace.propagation.manifest import (
     Probe,
 )
 from bindtrace.queries import stored_policies
+from bindtrace.queries.transaction import transaction
 
 _REVISED: Final[Mapping[str, tuple[str, type]]] = {
     "service_revisions": ("services", DeclaredService),
@@ -56,8 +57,7 @@ def install_policy(
     nothing older is known counts from the beginning.
     """
     at = now_unix_nano() if at_unix_nano is None else at_unix_nano
-    con.execute("begin")
-    try:
+    with transaction(con):
         for table in _CURRENT:
             con.execute(f"delete from {table}")
         for table in (_POLICIES, *_REVISED):
@@ -75,10 +75,6 @@ def install_policy(
             _install(con, manifest)
         con.execute("delete from meta where key = 'policy'")
         con.execute("insert into meta values ('policy', ?)", [_digest(con)])
-        con.execute("commit")
-    except BaseException:
-        con.execute("rollback")
-        raise
 
 
 def policy_digest(con: duckdb.DuckDBPyConnection) -> str:

@@ -15,6 +15,7 @@ import duckdb
 import orjson
 
 from bindtrace.collector.journal.record import Request
+from bindtrace.queries.transaction import transaction
 
 ENCODING: Final = "accounting"
 COMPACT_ABOVE_ROWS: Final = 20_000
@@ -73,15 +74,10 @@ def compact(con: duckdb.DuckDBPyConnection, above: int = COMPACT_ABOVE_ROWS) -> 
     (rows,) = con.execute("select count(*) from senders").fetchone() or (0,)
     if rows <= above:
         return
-    con.execute("begin")
-    try:
+    with transaction(con):
         con.execute(_SUM)
         con.execute("delete from senders")
         con.execute("insert into senders by name from hourly")
-        con.execute("commit")
-    except BaseException:
-        con.execute("rollback")
-        raise
 
 
 _SUM: Final = """

@@ -18,6 +18,7 @@ from bindtrace.collector.store.lives import Life
 from bindtrace.collector.store.writer import REMEMBERED, REMEMBERED_NANO
 from bindtrace.propagation.clock import now_unix_nano
 from bindtrace.queries.database import ROW_GROUP_SIZE
+from bindtrace.queries.transaction import transaction
 
 CHECKPOINT_BYTES: Final = 64 * 1024 * 1024  # reference: a stall of 0.37 s; 16 MB would checkpoint every group
 STEP_ROWS: Final = 4 * ROW_GROUP_SIZE
@@ -97,14 +98,8 @@ class Retention:
 
     def _step(self, rows: int, before_unix_nano: int) -> int:
         began_s = time.monotonic()
-        with self._gate:
-            self._con.execute("begin")
-            try:
-                gone = self._delete(rows, before_unix_nano)
-                self._con.execute("commit")
-            except BaseException:
-                self._con.execute("rollback")
-                raise
+        with self._gate, transaction(self._con):
+            gone = self._delete(rows, before_unix_nano)
         if gone:
             self.deleted_spans += gone
             log.info("event=retention spans=%d took_ms=%d", gone, (time.monotonic() - began_s) * 1000)

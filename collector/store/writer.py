@@ -5,8 +5,7 @@ The only code that inserts telemetry: the loader, `bindtrace import` and `bindtr
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -21,6 +20,7 @@ from bindtrace.collector.otlp.tables import REQUESTS, Refused, Tables, table, wi
 from bindtrace.collector.store import accounting
 from bindtrace.collector.store.ahead import Decoded, unique
 from bindtrace.propagation.clock import now_unix_nano
+from bindtrace.queries.transaction import transaction
 
 REMEMBERED: Final = 500_000
 """Digests held in memory, about 70 MB when full; exporters send again within minutes (otlp.md 2.5)."""
@@ -68,7 +68,7 @@ class Writer:
         loaded = [request for request in fresh if id(request) not in refused]
         resources = _without(tables.resources, "resource_id", self._resources)
         scopes = _without(tables.instrumentation_scopes, "instrumentation_scope_id", self._scopes)
-        with self._transaction():
+        with transaction(self._con):
             self._insert("resources", resources)
             self._insert("instrumentation_scopes", scopes)
             self._insert("spans", tables.spans)
@@ -97,7 +97,7 @@ class Writer:
 
     def forget_positions(self, keep: Iterable[UUID]) -> None:
         """Removes the positions of segments that are no more; `keep` are those that are."""
-        with self._transaction():
+        with transaction(self._con):
             self._con.execute(
                 "delete from journal_positions where segment_id not in (select unnest($1::uuid[]))",
                 [list(keep)],
@@ -109,7 +109,7 @@ class Writer:
         Call it where this writer writes, in between: what it remembers and what is stored then stay the same.
         """
         before = len(self._resources) + len(self._scopes)
-        with self._transaction():
+        with transaction(self._con):
             for table, column in (
                 ("resources", "resource_id"),
                 ("instrumentation_scopes", "instrumentation_scope_id"),
@@ -174,17 +174,6 @@ class Writer:
                 "insert into journal_positions select unnest($1::uuid[]), unnest($2::ubigint[])",
                 [segments, offsets],
             )
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._con.execute("begin")
-        try:
-            yield
-            self._con.execute("commit")
-        except BaseException:
-            with contextlib.suppress(duckdb.Error):
-                self._con.execute("rollback")
-            raise
 
     def _newest_load(self) -> int:
         found = self._con.execute(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -11,6 +10,7 @@ import duckdb
 
 from bindtrace.queries.lake.kept_findings import keep
 from bindtrace.queries.lake.place import NAME, Lake, lake_of
+from bindtrace.queries.transaction import transaction
 
 Connection = duckdb.DuckDBPyConnection
 DAY_NANO: Final = 86_400 * 10**9
@@ -49,16 +49,10 @@ def drop_old(con: Connection, now_unix_nano: int, plan: Upkeep) -> None:
             condition = f"day < date '1970-01-01' + {before}::integer"
             if not con.execute(f"select 1 from {NAME}.main.{table} where {condition} limit 1").fetchone():
                 continue
-            con.execute("begin")
-            try:
+            with transaction(con):
                 if table == "hops":
                     keep(con, condition)
                 con.execute(f"delete from {NAME}.main.{table} where {condition}")
-                con.execute("commit")
-            except BaseException:
-                with suppress(duckdb.Error):
-                    con.execute("rollback")
-                raise
             # a file that held more than these days
             con.execute(f"call ducklake_rewrite_data_files('{NAME}', '{table}', delete_threshold => 0.0)")
 
