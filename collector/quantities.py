@@ -51,13 +51,13 @@ class _Keep(click.ParamType[Mapping[str, int]]):
         for part in value.split(","):
             table, equals, written = part.rpartition("=")
             name = table.strip()
-            if name in kept or (equals and name not in _KEPT) or ("" in (*kept, name) and "," in value):
+            if name in kept or (equals and name not in KEPT) or ("" in (*kept, name) and "," in value):
                 self.fail(f"`{value}` is not what to keep: write it as 7d or spans=7d,hops=30d", param, ctx)
             kept[name] = DURATION.convert(written, param, ctx)
         return kept
 
 
-_KEPT: Final = ("spans", "hops", "findings")
+KEPT: Final = ("spans", "hops", "findings")
 SIZE: Final = _Quantity("size", _SIZES, "2GB or 512MiB")
 """Bytes; at least 1."""
 DURATION: Final = _Quantity("duration", _TIMES, "7d or 12h")

@@ -11,13 +11,12 @@ from pathlib import Path
 import click
 
 from bindtrace.collector.ports import Address
-from bindtrace.collector.quantities import DURATION, KEEP, SIZE
+from bindtrace.collector.quantities import DURATION, KEEP, KEPT, SIZE
 from bindtrace.collector.receive.doors import DoorFiles, open_doors
 from bindtrace.collector.supervisor import Cancelled, Settings, Supervisor, default_receivers
 from bindtrace.propagation.errors import Refusal
 from bindtrace.propagation.platforms import STDIN, read_manifests
-from bindtrace.queries.lake.place import lake_at
-from bindtrace.queries.lake.upkeep import TABLES
+from bindtrace.queries.lake.naming import lake_at
 
 
 class _AddressType(click.ParamType[Address]):
@@ -200,7 +199,7 @@ def serve(
 
 def _by_table(keep: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
     """Seconds by table; what one number says, it says of all."""
-    return tuple((table, keep.get(table, keep.get("", 0))) for table in TABLES if table in keep or "" in keep)
+    return tuple((table, keep.get(table, keep.get("", 0))) for table in KEPT if table in keep or "" in keep)
 
 
 def _refuse_open_doors(

@@ -9,7 +9,7 @@ import duckdb
 
 from bindtrace.propagation.errors import Refusal
 from bindtrace.queries import sql_files
-from bindtrace.queries.lake import place
+from bindtrace.queries.lake import naming, place
 from bindtrace.queries.lake.sealing import reconcile
 from bindtrace.queries.lake.settings import take
 from bindtrace.queries.lock import held_by, holder
@@ -50,7 +50,7 @@ def open_database(path: Path | None) -> duckdb.DuckDBPyConnection:
     return con
 
 
-def join_lake(con: duckdb.DuckDBPyConnection, lake: place.Lake | None = None) -> bool:
+def join_lake(con: duckdb.DuckDBPyConnection, lake: naming.Lake | None = None) -> bool:
     """Attaches the lake that this database is sealed into, to be written, and ends what a crash left half done.
 
     `lake` is where it is, where that is not known yet. False where there is none. Raises `LakeRefusal`.
@@ -59,7 +59,7 @@ def join_lake(con: duckdb.DuckDBPyConnection, lake: place.Lake | None = None) ->
     if lake is not None and known is None:
         place.remember(con, lake)
     if lake is not None and known not in (None, lake):
-        raise place.LakeRefusal(
+        raise naming.LakeRefusal(
             f"this database is sealed into {known.catalog}, and --lake names another",
             fix="leave --lake out, or begin another database",
         )
@@ -73,7 +73,7 @@ def join_lake(con: duckdb.DuckDBPyConnection, lake: place.Lake | None = None) ->
 
 def open_lake(catalog: str) -> duckdb.DuckDBPyConnection:
     """A lake alone, without any collector's file, to be read. Raises `LakeRefusal`."""
-    lake = place.lake_to_read(catalog)
+    lake = naming.lake_to_read(catalog)
     con = open_database(None)
     try:
         place.attach(con, lake, read_only=True)

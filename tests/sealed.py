@@ -9,7 +9,7 @@ import duckdb
 
 from bindtrace.queries.analyse import analyse
 from bindtrace.queries.database import join_lake, open_database, reader
-from bindtrace.queries.lake.place import lake_beside
+from bindtrace.queries.lake.naming import lake_beside
 from bindtrace.queries.lake.sealing import due, seal
 
 FAR: Final = 2**62

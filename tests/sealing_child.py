@@ -19,7 +19,7 @@ from bindtrace.collector.store.writer import Writer
 from bindtrace.propagation.clock import now_unix_nano
 from bindtrace.queries.analyse import analyse
 from bindtrace.queries.database import cursor, join_lake, open_database
-from bindtrace.queries.lake.place import lake_beside
+from bindtrace.queries.lake.naming import lake_beside
 from bindtrace.queries.lake.upkeep import Upkeep
 
 SPANS = 20

@@ -21,7 +21,7 @@ from bindtrace.collector.store.faults import Fault, fault_of, folder_of, one_lin
 from bindtrace.propagation.clock import now_unix_nano
 from bindtrace.propagation.errors import Refusal
 from bindtrace.queries.database import open_database
-from bindtrace.queries.lake.place import LakeRefusal
+from bindtrace.queries.lake.naming import LakeRefusal
 
 T = TypeVar("T")
 _BLOCK: Final = 65_536  # the smallest that we ever wrote files with; larger ones are multiples

@@ -39,7 +39,7 @@ from bindtrace.queries.api.app import build
 from bindtrace.queries.api.jaeger import build_jaeger
 from bindtrace.queries.api.prometheus import build_prometheus
 from bindtrace.queries.api.tempo import build_tempo
-from bindtrace.queries.lake.place import Lake, lake_at, lake_beside
+from bindtrace.queries.lake.naming import Lake, lake_at, lake_beside
 from bindtrace.queries.lake.upkeep import Upkeep
 
 GRACE_S = 2

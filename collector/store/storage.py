@@ -45,7 +45,7 @@ from bindtrace.propagation.platforms import read_manifests
 from bindtrace.queries.api.asking import within
 from bindtrace.queries.catalog import run_report
 from bindtrace.queries.database import bound_memory, cursor, join_lake, reader
-from bindtrace.queries.lake.place import Lake
+from bindtrace.queries.lake.naming import Lake
 from bindtrace.queries.lake.sealing import moved_spans
 from bindtrace.queries.lock import holder
 from bindtrace.queries.policy import install_policy

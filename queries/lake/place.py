@@ -1,4 +1,4 @@
-"""Where a lake is, and attaching it beside a database. Knows no telemetry; the lake's tables are `tables/*.sql`."""
+"""Attaching a lake beside a database, which remembers it. Knows no telemetry; the lake's tables are `tables/*.sql`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import random
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -15,18 +15,14 @@ from uuid import uuid4
 
 import duckdb
 
-from bindtrace.propagation.errors import Refusal
 from bindtrace.queries import sql_files
+from bindtrace.queries.lake.naming import PREFIX, Lake, LakeRefusal
 
 NAME: Final = "lake"
 """The attached catalog."""
 
 META_KEY: Final = "lake"
 _BOTH: Final = "set search_path = 'memory.main,bindtrace.main'"
-_PREFIX: Final = "ducklake:"
-_SECRETS: Final = re.compile(
-    r"(password|passwd|passfile_content|secret)\s*=|://[^/@\s]*:[^/@\s]*@", re.IGNORECASE
-)
 _OPTIONS: Final = {
     "parquet_compression": "zstd",
     # delta encodings of ids and times: 85.5 B/span against 88.0
@@ -61,68 +57,6 @@ _FIXES: Final = (
     ),
 )
 """What an error of DuckDB says, and the way out; the first that fits."""
-
-
-class LakeRefusal(Refusal):
-    """What is wrong with the lake is never the fault of the database beside it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lake:
-    """`catalog` as DuckLake's ATTACH takes it (`ducklake:PATH`, `ducklake:postgres:…`), `data` a folder or s3://…"""
-
-    catalog: str
-    data: str
-
-    def kind(self) -> str:
-        """`duckdb` for a file, else the database that the catalog names: `postgres`, …"""
-        found = re.match(r"(postgres|sqlite|mysql):", self.catalog.removeprefix(_PREFIX))
-        return found[1] if found else "duckdb"
-
-
-def lake_at(catalog: str, data: str | None) -> Lake:
-    """The lake that a person names; a file's data are beside it. Raises `LakeRefusal`."""
-    place = _named(catalog)
-    if place.kind() != "duckdb":
-        if not data:
-            raise LakeRefusal(
-                f"the data of a lake with a {place.kind()} catalog have no place", fix="name one with --data"
-            )
-        return Lake(place.catalog, data if "://" in data else str(Path(data).absolute()))
-    path = place.catalog.removeprefix(_PREFIX)
-    return Lake(
-        place.catalog, data if data and "://" in data else str(Path(data or f"{path}.data").absolute())
-    )
-
-
-def lake_to_read(catalog: str) -> Lake:
-    """The lake of a catalog that is there; it knows itself where its data are. Raises `LakeRefusal`."""
-    lake = _named(catalog)
-    path = Path(lake.catalog.removeprefix(_PREFIX))
-    if lake.kind() == "duckdb" and not path.is_file():
-        raise LakeRefusal(
-            f"there is no lake at {path}", fix="name its catalog, as PATH.lake/catalog.ducklake"
-        )
-    return lake
-
-
-def _named(catalog: str) -> Lake:
-    written = catalog if catalog.startswith(_PREFIX) else _PREFIX + catalog
-    if _SECRETS.search(written):
-        raise LakeRefusal(
-            "--lake holds a password, which would be stored and shown",
-            fix="give it by PGPASSWORD or a ~/.pgpass file, and leave it out",
-        )
-    place = Lake(written, "")
-    if place.kind() != "duckdb":
-        return place
-    return Lake(f"{_PREFIX}{Path(written.removeprefix(_PREFIX)).absolute()}", "")
-
-
-def lake_beside(db: Path) -> Lake:
-    """The lake of a collector that is given none: `PATH.lake/`."""
-    folder = db.absolute().with_name(f"{db.name}.lake")
-    return Lake(f"{_PREFIX}{folder / 'catalog.ducklake'}", str(folder / "data"))
 
 
 def lake_of(con: duckdb.DuckDBPyConnection) -> Lake | None:
@@ -256,7 +190,7 @@ def _add_columns(con: duckdb.DuckDBPyConnection, table: str) -> None:
 def _make_folders(lake: Lake) -> None:
     wanted = [Path(lake.data)] if "://" not in lake.data else []
     if lake.kind() == "duckdb":
-        wanted.append(Path(lake.catalog.removeprefix(_PREFIX)).parent)
+        wanted.append(Path(lake.catalog.removeprefix(PREFIX)).parent)
     for folder in wanted:
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -9,7 +9,8 @@ from typing import Final
 import duckdb
 
 from bindtrace.queries.lake.kept_findings import keep
-from bindtrace.queries.lake.place import NAME, Lake, lake_of
+from bindtrace.queries.lake.naming import Lake
+from bindtrace.queries.lake.place import NAME, lake_of
 from bindtrace.queries.transaction import transaction
 
 Connection = duckdb.DuckDBPyConnection

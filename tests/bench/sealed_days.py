@@ -23,7 +23,7 @@ from bindtrace.queries.analyse import analyse
 from bindtrace.queries.catalog import run_report
 from bindtrace.queries.database import cursor, join_lake, open_database, reader
 from bindtrace.queries.lake import upkeep
-from bindtrace.queries.lake.place import lake_beside
+from bindtrace.queries.lake.naming import lake_beside
 from bindtrace.queries.lake.sealing import due, seal
 from bindtrace.queries.query import Query
 from bindtrace.queries.stored_traces import of_traces, wanted

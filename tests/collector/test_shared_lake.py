@@ -20,7 +20,7 @@ from sharing import killed_twice, spans_in
 from support import free_port, wait_for
 
 from bindtrace.queries.database import join_lake, open_database, open_lake
-from bindtrace.queries.lake.place import Lake, LakeRefusal, lake_at
+from bindtrace.queries.lake.naming import Lake, LakeRefusal, lake_at
 
 
 @pytest.fixture(scope="module")

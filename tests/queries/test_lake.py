@@ -23,7 +23,7 @@ from bindtrace.queries.analyse import analyse, rebuild
 from bindtrace.queries.catalog import REPORTS, run_report
 from bindtrace.queries.database import join_lake, open_database, open_read_only, reader
 from bindtrace.queries.lake import sealing, upkeep
-from bindtrace.queries.lake.place import Lake, lake_at, lake_beside
+from bindtrace.queries.lake.naming import Lake, lake_at, lake_beside
 from bindtrace.queries.lake.upkeep import Upkeep
 from bindtrace.queries.query import Query
 from bindtrace.queries.source import FileSource
