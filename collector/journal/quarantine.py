@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from bindtrace.collector.journal.record import Request, Unpacked, find_next, unpack
-from bindtrace.collector.journal.segment import sync_directory
 from bindtrace.propagation.clock import now_unix_nano
+from bindtrace.propagation.durable import sync_path, write_durably
 
 FOLDER = "quarantine"
 INDEX = "index.jsonl"
@@ -43,7 +43,7 @@ class Quarantine:
             return
         if not self._folder.exists():
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            sync_directory(self._folder.parent)
+            sync_path(self._folder.parent)
         entry = {
             "reason": reason,
             "segment": segment_id.hex,
@@ -54,11 +54,11 @@ class Quarantine:
             "found_unix_nano": str(now_unix_nano()),
             **(details or {}),
         }
-        _durable(self._folder / INDEX, (json.dumps(entry) + "\n").encode(), os.O_APPEND)
+        write_durably(self._folder / INDEX, (json.dumps(entry) + "\n").encode(), os.O_APPEND)
         partial = target.with_suffix(".part")
-        _durable(partial, data, os.O_TRUNC)
+        write_durably(partial, data, os.O_TRUNC)
         partial.rename(target)
-        sync_directory(self._folder)
+        sync_path(self._folder)
 
     def entries(self) -> list[dict[str, Any]]:
         """What is set aside and still here, oldest first, each place once."""
@@ -95,7 +95,7 @@ class Quarantine:
     def remove(self, entry: Mapping[str, Any]) -> None:
         """Its requests are stored: lets go of the bytes; the folder goes with the last. Raises `OSError`."""
         (self._folder / str(entry["file"])).unlink()
-        sync_directory(self._folder)
+        sync_path(self._folder)
         if not self.entries():
             with contextlib.suppress(OSError):
                 (self._folder / INDEX).unlink()
@@ -126,13 +126,3 @@ def _request(entry: Mapping[str, Any], body: bytes) -> Request:
         int(entry["spans"]),
         body,
     )
-
-
-def _durable(path: Path, data: bytes, flags: int) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | flags, 0o600)
-    try:
-        with os.fdopen(fd, "wb", closefd=False) as file:
-            file.write(data)
-        os.fsync(fd)
-    finally:
-        os.close(fd)

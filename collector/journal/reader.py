@@ -20,8 +20,8 @@ from bindtrace.collector.journal.segment import (
     LOCK_FILE,
     SegmentName,
     is_held,
-    sync_directory,
 )
+from bindtrace.propagation.durable import sync_path
 
 
 class Batch(NamedTuple):
@@ -96,7 +96,7 @@ class JournalReader:
                     touched.add(segment.path.parent)
         for directory in touched:
             with contextlib.suppress(OSError):
-                sync_directory(directory)
+                sync_path(directory)
         for directory in self._directories():
             with contextlib.suppress(OSError):
                 if self._is_dead(directory) and os.listdir(directory) in ([], [LOCK_FILE]):

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from bindtrace.collector.journal.record import Request, pack
 from bindtrace.propagation.clock import now_unix_nano
+from bindtrace.propagation.durable import sync_path
 
 SEGMENT_BYTES = 64 * 1024 * 1024
 LOCK_FILE = "lock"
@@ -131,7 +132,7 @@ class JournalWriter:
         )
         _write_all(self._fd, name.header)
         os.fsync(self._fd)
-        sync_directory(self.directory)
+        sync_path(self.directory)
         self._name, self._size, self._newest_unix_nano = name, HEADER_SIZE, created
 
     def _abandon(self) -> None:
@@ -139,15 +140,6 @@ class JournalWriter:
         if fd >= 0:
             with contextlib.suppress(OSError):
                 os.close(fd)
-
-
-def sync_directory(directory: Path) -> None:
-    """Makes the directory's entries durable. Raises `OSError`."""
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def is_held(directory: Path) -> bool:
@@ -172,15 +164,15 @@ def _claim(directory: Path) -> int:
     root = directory.parent
     if not root.exists():
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        sync_directory(root.parent)
+        sync_path(root.parent)
     hidden = root / f".{directory.name}"
     hidden.mkdir(mode=0o700)
     lock = os.open(hidden / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         hidden.rename(directory)
-        sync_directory(directory)
-        sync_directory(root)
+        sync_path(directory)
+        sync_path(root)
     except OSError:
         os.close(lock)
         raise

@@ -6,7 +6,6 @@ Not in it: the journal, which is loaded first, and the salt of redacted credenti
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ import duckdb
 
 from bindtrace.collector.moving.digests import Held, held, sha256_of, tables
 from bindtrace.propagation.clock import now_unix_nano
+from bindtrace.propagation.durable import sync_path
 from bindtrace.propagation.errors import Refusal
 from bindtrace.queries.database import SCHEMA_VERSION, open_database, open_read_only
 from bindtrace.queries.lock import acquire
@@ -138,8 +138,4 @@ def _read_list(folder: Path) -> dict[str, Any]:
 def _sync(folder: Path) -> None:
     """Files and their names are on disk before anybody is told so."""
     for path in (*(one for one in folder.iterdir() if one.suffix in (".duckdb", ".json", ".partly")), folder):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_path(path)

@@ -7,6 +7,8 @@ import os
 import secrets
 from pathlib import Path
 
+from bindtrace.propagation.durable import write_durably
+
 SIZE = 16
 
 
@@ -24,12 +26,7 @@ def load_salt(path: Path) -> bytes:
         return _read(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     made = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    fd = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        os.write(fd, secrets.token_bytes(SIZE))
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    write_durably(made, secrets.token_bytes(SIZE), os.O_EXCL)
     with contextlib.suppress(FileExistsError):
         os.link(made, path)
     made.unlink()

@@ -12,8 +12,8 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa
 
-from bindtrace.collector.journal.segment import sync_directory
 from bindtrace.propagation.clock import now_unix_nano
+from bindtrace.propagation.durable import sync_path, write_durably
 from bindtrace.propagation.errors import Refusal
 
 INDEX: Final = "index.jsonl"
@@ -83,13 +83,8 @@ def record(db: Path, event: str, **facts: Any) -> bool:
     try:
         if not folder.exists():
             folder.mkdir(parents=True, mode=0o700)
-            sync_directory(folder.parent)
-        fd = os.open(folder / INDEX, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        try:
-            os.write(fd, (json.dumps(entry) + "\n").encode())
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+            sync_path(folder.parent)
+        write_durably(folder / INDEX, (json.dumps(entry) + "\n").encode(), os.O_APPEND)
     except OSError:
         return False
     return True

@@ -16,9 +16,9 @@ from typing import Final, TypeVar
 import duckdb
 
 from bindtrace.collector.journal.reader import JournalReader
-from bindtrace.collector.journal.segment import sync_directory
 from bindtrace.collector.store.faults import Fault, fault_of, folder_of, one_line, record
 from bindtrace.propagation.clock import now_unix_nano
+from bindtrace.propagation.durable import sync_path
 from bindtrace.propagation.errors import Refusal
 from bindtrace.queries.database import open_database
 from bindtrace.queries.lake.naming import LakeRefusal
@@ -70,7 +70,7 @@ def set_aside(db: Path, reason: str) -> Path:
         for name in names:
             (db.parent / name).rename(target / name)
         for folder in (target, target.parent, db.parent):
-            sync_directory(folder)
+            sync_path(folder)
     except OSError as error:
         raise Refusal(
             f"{db} is damaged ({reason}), and cannot be moved: {error}", fix="move it and its .wal away"

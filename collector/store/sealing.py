@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import threading
 import time
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ import duckdb
 from bindtrace.collector.store import priority
 from bindtrace.collector.store.faults import one_line
 from bindtrace.propagation.clock import now_unix_nano
+from bindtrace.propagation.durable import sync_path
 from bindtrace.queries.database import ROW_GROUP_SIZE
 from bindtrace.queries.lake.place import lake_of
 from bindtrace.queries.lake.sealing import due, forget, reconcile, seal
@@ -147,8 +147,4 @@ class Sealer:
         for name in newest_files(self._con, self._lake):
             with contextlib.suppress(FileNotFoundError):
                 for path in (Path(name), Path(name).parent):
-                    descriptor = os.open(path, os.O_RDONLY)
-                    try:
-                        os.fsync(descriptor)
-                    finally:
-                        os.close(descriptor)
+                    sync_path(path)

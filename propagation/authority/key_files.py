@@ -9,6 +9,7 @@ import os
 import stat
 from pathlib import Path
 
+from bindtrace.propagation.durable import sync_path, write_durably
 from bindtrace.propagation.errors import Refusal
 
 LOOSE = 0o077
@@ -45,20 +46,13 @@ def check_private(path: Path) -> None:
 
 def write_private(path: Path, content: bytes) -> None:
     """A new file with mode 0600 from its first instant, on disk when this returns. Raises Refusal if it exists."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        descriptor = os.open(path, flags, 0o600)
+        write_durably(path, content, os.O_EXCL | os.O_NOFOLLOW)
     except FileExistsError:
         raise Refusal(
             f"`{path}` is already there", fix="keys are never overwritten; remove it by hand."
         ) from None
-    try:
-        with os.fdopen(descriptor, "wb", closefd=False) as file:
-            file.write(content)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    sync_directory(path.parent)
+    sync_path(path.parent)
 
 
 def read_private(path: Path, limit: int = 65536) -> bytes:
@@ -76,11 +70,3 @@ def read_private(path: Path, limit: int = 65536) -> bytes:
         raise Refusal(f"`{path}` is no private file", fix="look what is there, and who writes there.")
     with os.fdopen(descriptor, "rb") as file:
         return file.read(limit)
-
-
-def sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
