@@ -49,8 +49,7 @@ select
     null::varchar as caller,
     c.callee,
     case when s.share is null then 'info' end as severity,
-    case when s.share >= 1 then 'confirmed' when s.share >= 0.5 then 'probable' when s.share > 0 then 'suspected' end
-        as confidence,
+    sure_by_share(s.share) as confidence,
     c.calls as "count",
     c.first_seen,
     c.last_seen,
@@ -62,14 +61,7 @@ select
         'calls', c.calls,
         'file', o.file,
         'line', o.line,
-        'coverage', case
-            when s.share >= 1 then 'every trace was kept'
-            when s.share > 0 then format(
-                '{:.0f} % of the traces were kept, so up to {} visits may have gone unseen (95 % sure)',
-                s.share * 100, ceil(3 / s.share - 1e-6)::integer
-            )
-            else 'how many of its traces are kept is not known'
-        end
+        'coverage', share_in_words(s.share, 'visits')
     ) as evidence
 from called as c
 join opened as o on o.service = c.callee

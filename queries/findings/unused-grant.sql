@@ -60,8 +60,7 @@ select
     u.callee,
     -- nothing is concluded from silence where nobody knows how much was kept
     case when s.share is null then 'info' end as severity,
-    case when s.share >= 1 then 'confirmed' when s.share >= 0.5 then 'probable' when s.share > 0 then 'suspected' end
-        as confidence,
+    sure_by_share(s.share) as confidence,
     u.calls as "count",
     u.first_seen,
     u.last_seen,
@@ -73,14 +72,7 @@ select
         'calls', u.calls,
         'file', u.file,
         'line', u.line,
-        'coverage', case
-            when s.share >= 1 then 'every trace was kept'
-            when s.share > 0 then format(
-                '{:.0f} % of the traces were kept, so up to {} calls may have gone unseen (95 % sure)',
-                s.share * 100, ceil(3 / s.share - 1e-6)::integer
-            )
-            else 'how many of its traces are kept is not known'
-        end
+        'coverage', share_in_words(s.share, 'calls')
     ) as evidence
 from unused as u
 left join sampled as s on s.trace_id = u.latest

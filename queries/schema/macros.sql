@@ -35,6 +35,18 @@ create or replace macro sampling_share(trace_state) as
         when trace_state like '%th:%'
         then 1 - ('0x' || rpad(regexp_extract(trace_state, 'ot=[^,]*th:([0-9a-f]{1,14})', 1), 14, '0'))::ubigint / 72057594037927936
     end;
+-- How sure silence makes: of what may have gone unseen, 3 / share is the most at 95 % (the rule of three).
+create or replace macro sure_by_share(share) as
+    case when share >= 1 then 'confirmed' when share >= 0.5 then 'probable' when share > 0 then 'suspected' end;
+create or replace macro share_in_words(share, seen) as
+    case
+        when share >= 1 then 'every trace was kept'
+        when share > 0 then format(
+            '{:.0f} % of the traces were kept, so up to {} {} may have gone unseen (95 % sure)',
+            share * 100, ceil(3 / share - 1e-6)::integer, seen
+        )
+        else 'how many of its traces are kept is not known'
+    end;
 create or replace macro host_is_address(host) as
     coalesce(
         regexp_full_match(host, '\d{1,3}(\.\d{1,3}){3}(:\d+)?|\[?[0-9a-f.]*:[0-9a-f.]*:[0-9a-f.:]*\]?(:\d+)?'),
