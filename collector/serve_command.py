@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
@@ -30,96 +31,101 @@ class _AddressType(click.ParamType[Address]):
 
 ADDRESS = _AddressType()
 FILE = click.Path(path_type=Path, dir_okay=False)
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def _setting(name: str, *more: str, **details: Any) -> Callable[[Command], Command]:
+    """An option that a service's environment may give as well: `--journal-max` as BINDTRACE_JOURNAL_MAX."""
+    variable = f"BINDTRACE_{name.removeprefix('--').replace('-', '_').upper()}"
+    return click.option(name, *more, **{"envvar": variable, **details})
 
 
 @click.command()
-@click.option(
-    "--db", type=click.Path(path_type=Path, dir_okay=False), default="bindtrace.duckdb", envvar="BINDTRACE_DB",
+@_setting(
+    "--db", type=click.Path(path_type=Path, dir_okay=False), default="bindtrace.duckdb",
     show_default=True, help="The database; its journal and lock stand beside it.",
 )  # fmt: skip
-@click.option(
-    "--grpc", "grpc_address", type=ADDRESS, default="127.0.0.1:4317", envvar="BINDTRACE_GRPC",
+@_setting(
+    "--grpc", "grpc_address", type=ADDRESS, default="127.0.0.1:4317",
     show_default=True, help="Where to take OTLP over gRPC.",
 )  # fmt: skip
-@click.option(
-    "--http", "http_address", type=ADDRESS, default="127.0.0.1:4318", envvar="BINDTRACE_HTTP",
+@_setting(
+    "--http", "http_address", type=ADDRESS, default="127.0.0.1:4318",
     show_default=True, help="Where to take OTLP over HTTP (/v1/traces).",
 )  # fmt: skip
-@click.option(
-    "--zipkin", "zipkin_address", type=ADDRESS, envvar="BINDTRACE_ZIPKIN",
+@_setting(
+    "--zipkin", "zipkin_address", type=ADDRESS,
     help="Where to take Zipkin's spans too, as 127.0.0.1:9411; --http takes them at /zipkin/api/v2/spans.",
 )  # fmt: skip
-@click.option(
-    "--api", "api_address", type=ADDRESS, default="127.0.0.1:4319", envvar="BINDTRACE_API",
+@_setting(
+    "--api", "api_address", type=ADDRESS, default="127.0.0.1:4319",
     show_default=True, help="Where to answer questions.",
 )  # fmt: skip
-@click.option(
-    "--manifest", "manifests", type=click.Path(path_type=Path), multiple=True, envvar="BINDTRACE_MANIFEST",
+@_setting(
+    "--manifest", "manifests", type=click.Path(path_type=Path), multiple=True,
     metavar="FILE", help="What may call what: vercel.json, bindtrace.toml. May be given more than once.",
 )  # fmt: skip
-@click.option(
-    "--receivers", type=click.IntRange(1, 64), envvar="BINDTRACE_RECEIVERS",
+@_setting(
+    "--receivers", type=click.IntRange(1, 64),
     help="Receiver processes.  [default: one less than the cores]",
 )  # fmt: skip
-@click.option(
-    "--keep", type=KEEP, envvar="BINDTRACE_KEEP", metavar="TIME",
+@_setting(
+    "--keep", type=KEEP, metavar="TIME",
     help="Delete telemetry that was received so long ago, as 7d or 12h; with a lake also by table, as "
     "spans=7d,hops=30d,findings=90d, in whole days.  [default: never]",
 )  # fmt: skip
-@click.option(
-    "--seal-after", type=DURATION, envvar="BINDTRACE_SEAL_AFTER", metavar="TIME",
+@_setting(
+    "--seal-after", type=DURATION, metavar="TIME",
     help="Move traces into the lake after so long without a span of theirs, as 1h.  [default: 1h with --lake]",
 )  # fmt: skip
-@click.option(
-    "--lake", envvar="BINDTRACE_LAKE", metavar="CATALOG",
+@_setting(
+    "--lake", metavar="CATALOG",
     help="The lake: a file, or as DuckLake names it, ducklake:postgres:dbname=traces.  [default: beside the database]",
 )  # fmt: skip
-@click.option(
+@_setting(
     "--data", envvar="BINDTRACE_LAKE_DATA", metavar="PATH",
     help="Where the lake's Parquet files are: a folder, or s3://…  [default: beside its catalog]",
 )  # fmt: skip
-@click.option(
-    "--max-size", type=SIZE, envvar="BINDTRACE_MAX_SIZE", metavar="SIZE",
+@_setting(
+    "--max-size", type=SIZE, metavar="SIZE",
     help="Delete the oldest before the database is larger, as 2GB.  [default: no limit]",
 )  # fmt: skip
-@click.option(
-    "--journal-max", type=SIZE, default="1GiB", envvar="BINDTRACE_JOURNAL_MAX", show_default=True, metavar="SIZE",
+@_setting(
+    "--journal-max", type=SIZE, default="1GiB", show_default=True, metavar="SIZE",
     help="Senders are asked to wait while so much is received and not stored yet.",
 )  # fmt: skip
-@click.option(
-    "--disk-reserve", type=SIZE, default="512MiB", envvar="BINDTRACE_DISK_RESERVE", show_default=True, metavar="SIZE",
+@_setting(
+    "--disk-reserve", type=SIZE, default="512MiB", show_default=True, metavar="SIZE",
     help="Senders are asked to wait while the disk has less than this left.",
 )  # fmt: skip
-@click.option(
-    "--memory", type=SIZE, default="320MiB", envvar="BINDTRACE_MEMORY", show_default=True, metavar="SIZE",
+@_setting(
+    "--memory", type=SIZE, default="320MiB", show_default=True, metavar="SIZE",
     help="Memory of the database; what needs more is done on disk, beside it.",
 )  # fmt: skip
-@click.option(
-    "--tls-cert", type=FILE, envvar="BINDTRACE_TLS_CERT", metavar="FILE",
+@_setting(
+    "--tls-cert", type=FILE, metavar="FILE",
     help="Certificate chain (PEM): both OTLP doors then speak TLS only.",
 )  # fmt: skip
-@click.option(
-    "--tls-key", type=FILE, envvar="BINDTRACE_TLS_KEY", metavar="FILE", help="Its private key (PEM)."
-)
-@click.option(
-    "--tls-client-ca", type=FILE, envvar="BINDTRACE_TLS_CLIENT_CA", metavar="FILE",
+@_setting("--tls-key", type=FILE, metavar="FILE", help="Its private key (PEM).")
+@_setting(
+    "--tls-client-ca", type=FILE, metavar="FILE",
     help="Take telemetry only from senders with a certificate of this authority (PEM).",
 )  # fmt: skip
-@click.option(
-    "--token-file", type=FILE, envvar="BINDTRACE_TOKEN_FILE", metavar="FILE",
+@_setting(
+    "--token-file", type=FILE, metavar="FILE",
     help="Take telemetry only with a bearer token of this file: lines NAME:TOKEN.",
 )  # fmt: skip
-@click.option(
-    "--drain-secret-file", type=FILE, envvar="BINDTRACE_DRAIN_SECRET_FILE", metavar="FILE",
+@_setting(
+    "--drain-secret-file", type=FILE, metavar="FILE",
     help="Take telemetry over HTTP only with an x-vercel-signature by this secret (or a token).",
 )  # fmt: skip
-@click.option(
-    "--api-token-file", type=FILE, envvar="BINDTRACE_API_TOKEN_FILE", metavar="FILE",
+@_setting(
+    "--api-token-file", type=FILE, metavar="FILE",
     help="Answer questions only with a bearer token of this file: lines NAME:TOKEN. Commands read it from the same "
     "variable.",
 )  # fmt: skip
-@click.option(
-    "--insecure-listen", is_flag=True, envvar="BINDTRACE_INSECURE_LISTEN",
+@_setting(
+    "--insecure-listen", is_flag=True,
     help="Allow addresses that other machines can reach, in plaintext and for anyone.",
 )  # fmt: skip
 def serve(
