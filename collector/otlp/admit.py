@@ -24,7 +24,7 @@ from bindtrace.collector.otlp.limits import MAX_SPANS, too_many
 from bindtrace.collector.otlp.mend import mended
 from bindtrace.collector.otlp.prescan import FREE_BYTES, json_fault, logs_fault, protobuf_fault
 from bindtrace.collector.otlp.quirks import BAD_UTF8, LONG_VALUE, Quirks, adopt_library_spans
-from bindtrace.collector.otlp.shorten import MAX_VALUE_BYTES, shorten
+from bindtrace.collector.otlp.shorten import may_hold_long, shorten
 from bindtrace.collector.otlp.undecodable import Undecodable
 from bindtrace.collector.redact.walk import Redactor, current_redactor
 
@@ -153,7 +153,7 @@ def admit_message(
     if body is None or rejected:
         body = request.SerializeToString()
     redacted = (redactor or current_redactor()).apply(request, body)
-    long = shorten(request) if len(body) > MAX_VALUE_BYTES else 0
+    long = shorten(request) if may_hold_long(request, body) else 0
     if redacted or long:
         body = request.SerializeToString()
     if long:

@@ -21,7 +21,7 @@ LIBRARY_SPANS: Final = "instrumentation-library-spans"  # OTLP before 0.19
 BYTE_ORDER_MARK: Final = "byte-order-mark"
 BAD_UTF8: Final = "bad-utf8"
 CHUNKED: Final = "chunked-body"  # Envoy's HTTP exporter: no Content-Length
-LONG_VALUE: Final = "long-value"  # a text of more than 512 KiB, a list of more than 2 MiB: cut there
+LONG_VALUE: Final = "long-value"  # a text of more than 64 KiB, a list of more than 2 MiB: cut there
 
 _OLD_FIELD = 1000
 _OLD_TAG = b"\xc2\x3e"

@@ -68,3 +68,25 @@ def test_many_ordinary_values_in_a_large_request_stay_the_same_bytes() -> None:
     answer, _ = admitted(message)
 
     assert (answer.body, answer.quirks) == (body, {})
+
+
+def test_one_long_text_among_the_spans_of_an_ordinary_request_is_found() -> None:
+    message = ExportTraceServiceRequest()
+    for number in range(1, 100):
+        message.MergeFrom(one_span(number, text="x" * 1000))
+    message.resource_spans[50].scope_spans[0].spans[0].name = "n" * (MAX_VALUE_BYTES + 1)
+
+    answer, kept = admitted(message)
+
+    assert len(kept.resource_spans[50].scope_spans[0].spans[0].name) == MAX_VALUE_BYTES
+    assert (answer.spans, answer.quirks) == (99, {LONG_VALUE: 1})
+
+
+def test_a_long_text_of_a_resource_is_found() -> None:
+    message = one_span(1)
+    message.resource_spans[0].resource.attributes.extend(attributes(banner="b" * (MAX_VALUE_BYTES + 1)))
+
+    answer, kept = admitted(message)
+
+    assert len(kept.resource_spans[0].resource.attributes[-1].value.string_value) == MAX_VALUE_BYTES
+    assert answer.quirks == {LONG_VALUE: 1}
