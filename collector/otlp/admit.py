@@ -10,19 +10,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from bindtrace.collector.intakes import handshakes, zipkin
+from bindtrace.collector.intakes import handshakes, statistics, zipkin
 from bindtrace.collector.otlp.idcheck import count_if_all_valid
 from bindtrace.collector.otlp.json import read_as, to_protobuf
 from bindtrace.collector.otlp.limits import MAX_SPANS, too_many
 from bindtrace.collector.otlp.mend import mended
-from bindtrace.collector.otlp.prescan import FREE_BYTES, json_fault, logs_fault, protobuf_fault
+from bindtrace.collector.otlp.prescan import FREE_BYTES, json_fault, logs_fault, metrics_fault, protobuf_fault
 from bindtrace.collector.otlp.quirks import BAD_UTF8, LONG_VALUE, Quirks, adopt_library_spans
 from bindtrace.collector.otlp.shorten import may_hold_long, shorten
 from bindtrace.collector.otlp.undecodable import Undecodable
@@ -30,8 +31,8 @@ from bindtrace.collector.redact.walk import Redactor, current_redactor
 
 __all__ = ["Admitted", "Encoding", "Undecodable", "admit", "admit_message"]
 
-Encoding = Literal["protobuf", "json", "zipkin", "logs", "logs-json"]
-"""Of OTLP two; Zipkin v2 JSON and OTLP logs of refused handshakes, which are converted."""
+Encoding = Literal["protobuf", "json", "zipkin", "logs", "logs-json", "metrics", "metrics-json"]
+"""Of OTLP two; Zipkin v2 JSON, OTLP logs of refused handshakes and metrics of refused callers, which are converted."""
 
 _FAULTS: Final[Mapping[Encoding, Callable[[bytes], Undecodable | None]]] = {
     "protobuf": protobuf_fault,
@@ -39,6 +40,32 @@ _FAULTS: Final[Mapping[Encoding, Callable[[bytes], Undecodable | None]]] = {
     "zipkin": json_fault,
     "logs": logs_fault,
     "logs-json": json_fault,
+    "metrics": metrics_fault,
+    "metrics-json": json_fault,
+}
+
+
+class _Signal(NamedTuple):
+    """Another signal than traces, of which some records become spans; the others are rejected, with the reason."""
+
+    name: str
+    kind: type[Message]
+    to_request: Callable[[Any], tuple[ExportTraceServiceRequest, int]]
+    records: str
+    why_not: str
+
+
+_LOGS = _Signal(
+    "logs", ExportLogsServiceRequest, handshakes.to_request, "log records", handshakes.OTHER_RECORD
+)
+_METRICS = _Signal(
+    "metrics", ExportMetricsServiceRequest, statistics.to_request, "data points", statistics.OTHER_POINT
+)
+_SIGNALS: Final[Mapping[Encoding, _Signal]] = {
+    "logs": _LOGS,
+    "logs-json": _LOGS,
+    "metrics": _METRICS,
+    "metrics-json": _METRICS,
 }
 NO_TRACE, NO_SPAN = bytes(16), bytes(8)
 _PARENT_SIZES = frozenset((0, 8))
@@ -71,10 +98,13 @@ def admit(body: bytes, encoding: Encoding, redactor: Redactor | None = None) -> 
     try:
         if fault := _FAULTS[encoding](body):
             return fault
-        if encoding == "logs":
-            return _admit_logs(_logs(body, quirks), quirks, redactor)
-        if encoding == "logs-json":
-            return _admit_logs(read_as(ExportLogsServiceRequest, body, quirks), quirks, redactor)
+        if signal := _SIGNALS.get(encoding):
+            read = (
+                read_as(signal.kind, body, quirks)
+                if encoding.endswith("json")
+                else _read(signal.kind, body, quirks)
+            )
+            return _admit_signal(signal, read, quirks, redactor)
         if encoding == "json":
             return admit_message(to_protobuf(body, quirks), None, quirks, redactor)
         if encoding == "zipkin":
@@ -83,34 +113,34 @@ def admit(body: bytes, encoding: Encoding, redactor: Redactor | None = None) -> 
     except Undecodable as fault:
         return fault
     except DecodeError as error:
-        signal = "logs" if encoding == "logs" else "traces"
-        return Undecodable(f"the body is not an OTLP {signal} request in protobuf: {error}")
+        name = _SIGNALS[encoding].name if encoding in _SIGNALS else "traces"
+        return Undecodable(f"the body is not an OTLP {name} request in protobuf: {error}")
 
 
-def _logs(body: bytes, quirks: Quirks) -> ExportLogsServiceRequest:
+def _read(kind: type[Message], body: bytes, quirks: Quirks) -> Message:
     """A certificate that a stranger showed may name anything: not being UTF-8 must not hide what came with it."""
     try:
-        logs: ExportLogsServiceRequest = ExportLogsServiceRequest.FromString(body)
-        return logs
+        return kind.FromString(body)
     except DecodeError as error:
         try:
-            logs = mended(ExportLogsServiceRequest, body)
+            request = mended(kind, body)
         except (DecodeError, RecursionError):
             raise error from None
         quirks[BAD_UTF8] += 1
-        return logs
+        return request
 
 
-def _admit_logs(logs: ExportLogsServiceRequest, quirks: Quirks, redactor: Redactor | None) -> Admitted:
-    """Refused handshakes as spans; the other records are rejected, and said to be."""
-    request, others = handshakes.to_request(logs)
+def _admit_signal(signal: _Signal, read: Message, quirks: Quirks, redactor: Redactor | None) -> Admitted:
+    """The records that are taken as spans; the others are rejected, and said to be."""
+    request, others = signal.to_request(read)
     admitted = admit_message(request, None, quirks, redactor)
     if not others:
         return admitted
     message = (
-        f"rejected log records: {others} because {handshakes.OTHER_RECORD}; of logs only those are taken here"
+        f"rejected {signal.records}: {others} because {signal.why_not};"
+        f" of {signal.name} only those are taken here"
     )
-    reasons = {**admitted.reasons, handshakes.OTHER_RECORD: others}
+    reasons = {**admitted.reasons, signal.why_not: others}
     return replace(admitted, rejected=admitted.rejected + others, message=message, reasons=reasons)
 
 

@@ -13,7 +13,7 @@ import binascii
 from collections import Counter
 from collections.abc import Callable
 from functools import cache
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import orjson
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
@@ -169,10 +169,16 @@ def _id_reader(size: int, *, keep: bool) -> Reader:
     return read
 
 
+_ENUM_PREFIXES: Final = {
+    "SpanKind": "SPAN_KIND_",
+    "StatusCode": "STATUS_CODE_",
+    "SeverityNumber": "SEVERITY_NUMBER_",
+    "AggregationTemporality": "AGGREGATION_TEMPORALITY_",
+}
+
+
 def _enum_reader(enum: EnumDescriptor) -> Reader:
-    prefix = {"SpanKind": "SPAN_KIND_", "StatusCode": "STATUS_CODE_", "SeverityNumber": "SEVERITY_NUMBER_"}[
-        enum.name
-    ]
+    prefix = _ENUM_PREFIXES[enum.name]
     numbers = {value.name: value.number for value in enum.values}
     long = tuple(numbers)
     numbers |= {name.removeprefix(prefix): number for name, number in numbers.items()}

@@ -35,11 +35,32 @@ _BELOW: dict[str, dict[int, str]] = {
     "pairs": {1: "pair"},
     "entity": {},
 }
-_LEAVES = frozenset(("pair", "event", "link", "element", "entity", "resource_spans", "scope_spans"))
+_LEAVES = frozenset(
+    ("pair", "event", "link", "element", "entity", "resource_spans", "scope_spans", "metric", "point", "bucketed",
+     "exponential", "exemplar", "quantile")
+)  # fmt: skip
 _LEAN = {"request": {1: "resource_spans"}, "resource_spans": {2: "scope_spans", 1000: "scope_spans"},
          "scope_spans": {2: "span"}}  # fmt: skip
 # Logs stand as spans do, request, resource, scope; of a record (LogRecord) body and attributes are looked into.
 _LOGS = {**_BELOW, "span": {5: "value", 6: "pair"}}
+# Metrics too; a sum's or gauge's point, a histogram's, an exponential one's and a summary's have attributes elsewhere.
+_METRICS = {
+    **{
+        kind: _BELOW[kind]
+        for kind in ("request", "resource", "scope", "pair", "value", "array", "element", "pairs")
+    },
+    "resource_spans": {1: "resource", 2: "scope_spans"},
+    "scope_spans": {1: "scope", 2: "metric"},
+    "metric": {5: "points", 7: "points", 9: "histogram", 10: "exponentials", 11: "summary", 12: "pair"},
+    "points": {1: "point"},
+    "histogram": {1: "bucketed"},
+    "exponentials": {1: "exponential"},
+    "summary": {1: "point"},
+    "point": {5: "exemplar", 6: "quantile", 7: "pair"},
+    "bucketed": {8: "exemplar", 9: "pair"},
+    "exponential": {1: "pair", 11: "exemplar"},
+    "exemplar": {7: "pair"},
+}
 _MAX_NESTED = 100
 
 
@@ -56,6 +77,11 @@ def protobuf_fault(body: bytes) -> Undecodable | None:
 def logs_fault(body: bytes) -> Undecodable | None:
     """The same for an OTLP logs request, whose records are counted as spans."""
     return None if len(body) <= FREE_BYTES else _walk(body, _LOGS)
+
+
+def metrics_fault(body: bytes) -> Undecodable | None:
+    """The same for an OTLP metrics request, whose points are counted as values."""
+    return None if len(body) <= FREE_BYTES else _walk(body, _METRICS)
 
 
 def _walk(body: bytes, below: dict[str, dict[int, str]]) -> Undecodable | None:

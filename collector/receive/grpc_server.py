@@ -1,4 +1,4 @@
-"""OTLP over gRPC: raw bytes handlers of `Export`, for traces and refused handshakes. Judges and stores nothing."""
+"""OTLP over gRPC: raw bytes handlers of `Export`, for traces and what Envoy tells of refusals. Stores nothing."""
 
 from __future__ import annotations
 
@@ -18,13 +18,16 @@ from bindtrace.collector.receive.status import (
     Accepted,
     Cause,
     Refused,
+    Signal,
     retry_info,
 )
 
 _COLLECTOR = "/opentelemetry.proto.collector."
 EXPORT = f"{_COLLECTOR}trace.v1.TraceService/Export"
 EXPORT_LOGS = f"{_COLLECTOR}logs.v1.LogsService/Export"
-_ENCODINGS: dict[str, Encoding] = {EXPORT: "protobuf", EXPORT_LOGS: "logs"}
+EXPORT_METRICS = f"{_COLLECTOR}metrics.v1.MetricsService/Export"
+_ENCODINGS: dict[str, Encoding] = {EXPORT: "protobuf", EXPORT_LOGS: "logs", EXPORT_METRICS: "metrics"}
+_SIGNALS: dict[Encoding, Signal] = {"protobuf": "traces", "logs": "logs", "metrics": "metrics"}
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _OPTIONS = (
     ("grpc.so_reuseport", 1),
@@ -88,7 +91,7 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no ty
             await _abort(context, outcome)
         if outcome.position is not None:
             context.set_trailing_metadata(((POSITION_KEY, str(outcome.position)),))
-        return outcome.response(as_json=False, logs=encoding == "logs")
+        return outcome.response(as_json=False, signal=_SIGNALS[encoding])
 
     async def _take(self, body: bytes, encoding: Encoding, context: Any) -> Accepted | Refused:
         intake = self._intake

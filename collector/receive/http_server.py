@@ -25,6 +25,7 @@ from bindtrace.collector.receive.status import (
     Accepted,
     Cause,
     Refused,
+    Signal,
 )
 
 Scope = MutableMapping[str, Any]
@@ -34,13 +35,14 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 CLIENT_NAME = "bindtrace.client"
 """ASGI extension: the name in the client certificate."""
-TRACES, LOGS = "/v1/traces", "/v1/logs"
-_OTHER_SIGNALS = {"/v1/metrics": "metrics"}
+TRACES, LOGS, METRICS = "/v1/traces", "/v1/logs", "/v1/metrics"
+_SIGNALS: dict[str, Signal] = {TRACES: "traces", LOGS: "logs", METRICS: "metrics"}
 _BODY_LEFT = (Cause.TOO_LARGE, Cause.BUSY, Cause.UNAUTHENTICATED, Cause.FORBIDDEN)
 _ZIPKIN = ("/zipkin/api/v2/spans", "/api/v2/spans")
 _TAKEN: dict[str, dict[str, Encoding]] = {
     TRACES: {PROTOBUF: "protobuf", JSON: "json"},
     LOGS: {PROTOBUF: "logs", JSON: "logs-json"},
+    METRICS: {PROTOBUF: "metrics", JSON: "metrics-json"},
     **{path: {JSON: "zipkin"} for path in _ZIPKIN},
 }
 """Path to content type to encoding."""
@@ -131,8 +133,6 @@ def _compression(headers: dict[bytes, str]) -> str:
 def _refusal(scope: Scope, media: str, compression: str) -> Refused | None:
     """What is wrong with a request before its body is looked at."""
     path = _path(scope)
-    if signal := _OTHER_SIGNALS.get(path):
-        return Refused(Cause.NOT_FOUND, f"{signal} are not taken; {TRACES_ONLY} {TRACES}")
     if path not in _TAKEN:
         return Refused(Cause.NOT_FOUND, f"nothing is at this path; {TRACES_ONLY} {TRACES}")
     if scope["method"] != "POST":
@@ -208,7 +208,9 @@ async def answer(send: Send, outcome: Accepted | Refused, *, as_json: bool, path
     if isinstance(outcome, Accepted):
         # Envoy's Zipkin tracer counts what is not answered 202 as dropped; Zipkin has no partial success.
         code, body = (
-            (202, b"") if path in _ZIPKIN else (200, outcome.response(as_json=as_json, logs=path == LOGS))
+            (202, b"")
+            if path in _ZIPKIN
+            else (200, outcome.response(as_json=as_json, signal=_SIGNALS.get(path, "traces")))
         )
         if outcome.position is not None:
             headers.append((POSITION_KEY.encode(), str(outcome.position).encode()))

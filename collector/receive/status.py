@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import enum
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from google.protobuf import json_format
 from google.protobuf.message import Message
@@ -13,6 +14,7 @@ from google.rpc.code_pb2 import Code
 from google.rpc.error_details_pb2 import BadRequest, RetryInfo
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from bindtrace.collector.journal.segment import Position
@@ -22,6 +24,12 @@ POSITION_KEY = "bindtrace-position"
 
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
 TRACES_ONLY = "traces are what this collector takes: send them to"
+Signal = Literal["traces", "logs", "metrics"]
+_ANSWERS: Final[dict[Signal, tuple[Callable[[], Any], str]]] = {
+    "traces": (ExportTraceServiceResponse, "rejected_spans"),
+    "logs": (ExportLogsServiceResponse, "rejected_log_records"),
+    "metrics": (ExportMetricsServiceResponse, "rejected_data_points"),
+}
 _MAX_MESSAGE = 2048  # OTLP 1.11: shorten error_message before failing; answers stay far below 4 MiB
 
 
@@ -58,11 +66,11 @@ class Accepted:
     rejected: int = 0
     message: str = ""
 
-    def response(self, *, as_json: bool, logs: bool = False) -> bytes:
+    def response(self, *, as_json: bool, signal: Signal = "traces") -> bytes:
         """The Export…ServiceResponse; `partial_success` only where there is something to say."""
-        answer = ExportLogsServiceResponse() if logs else ExportTraceServiceResponse()
+        kind, rejected = _ANSWERS[signal]
+        answer = kind()
         if self.rejected or self.message:
-            rejected = "rejected_log_records" if logs else "rejected_spans"
             setattr(answer.partial_success, rejected, self.rejected)
             answer.partial_success.error_message = _short(self.message)
         return _encode(answer, as_json=as_json)

@@ -13,6 +13,7 @@ from bindtrace.propagation.proxies.envoy_inbound import inbound
 from bindtrace.propagation.proxies.envoy_log import handshake_logger
 from bindtrace.propagation.proxies.envoy_manager import outbound
 from bindtrace.propagation.proxies.envoy_rules import Block
+from bindtrace.propagation.proxies.envoy_statistics import statistics_sink
 from bindtrace.propagation.proxies.envoy_tls import downstream
 from bindtrace.propagation.proxies.plan import Address, Sidecar
 
@@ -32,6 +33,7 @@ def configuration(sidecar: Sidecar) -> Block:
     return {
         "node": {"id": sidecar.service.service, "cluster": sidecar.service.service},
         "static_resources": {"listeners": listeners, "clusters": clusters(sidecar)},
+        **_counted(sidecar),
     }
 
 
@@ -46,12 +48,18 @@ def fragment(sidecar: Sidecar) -> Block:
         "http_connection_manager": {key: manager[key] for key in taken if key in manager},
         "transport_socket": _mutual(sidecar),
         "listener": _logged(sidecar),
+        "bootstrap": _counted(sidecar),
         "clusters": [cluster for cluster in clusters(sidecar) if cluster["name"] != APP],
     }
 
 
 def _logged(sidecar: Sidecar) -> Block:
     return {"access_log": [handshake_logger(sidecar)]} if sidecar.collector else {}
+
+
+def _counted(sidecar: Sidecar) -> Block:
+    """Of the whole Envoy: what it counts of callers that it refused."""
+    return {"stats_sinks": [statistics_sink(sidecar)]} if sidecar.collector else {}
 
 
 def _mutual(sidecar: Sidecar) -> Block:

@@ -16,16 +16,18 @@ from bindtrace.propagation.platforms.nodes import Node
 
 _MANAGER: Final = "HttpConnectionManager"
 _TRACER: Final = "OpenTelemetryConfig"
+_SINK: Final = "stat_sinks.open_telemetry.v3.SinkConfig"
 _ASKS: Final = "ext_authz.v3.ExtAuthz"
 _WHO: Final = ("DOWNSTREAM_PEER_URI_SAN", "x-forwarded-client-cert")
 
 
 class _Place(NamedTuple):
-    """One connection manager, the TLS context of its filter chain, and its listener's access log."""
+    """One connection manager, the TLS context of its filter chain, its listener's access log, the Envoy's sinks."""
 
     manager: Node
     tls: Node
     log: Node
+    sinks: Node
 
     @property
     def tags(self) -> str:
@@ -142,6 +144,13 @@ QUESTIONS: Final = (
         "give the listener the access_log of `bindtrace proxy envoy --fragment`",
     ),
     Question(
+        "NO_REFUSAL_COUNT",
+        True,
+        lambda place: _SINK in str(place.sinks.value),
+        "nobody is told how many were refused: who leaves neither a span nor a record is not even counted",
+        "give the bootstrap the stats_sinks of `bindtrace proxy envoy --fragment`",
+    ),
+    Question(
         "OLD_CONNECTIONS",
         True,
         lambda place: bool(
@@ -188,4 +197,4 @@ def _places(root: Node) -> Iterator[_Place]:
             for filter_ in pick(chain, "filters").elements():
                 manager = pick(filter_, "typed_config")
                 if manager["@type"].text.endswith(f".{_MANAGER}"):
-                    yield _Place(manager, tls, pick(listener, "access_log"))
+                    yield _Place(manager, tls, pick(listener, "access_log"), pick(root, "stats_sinks"))

@@ -61,16 +61,7 @@ def _tracing(sidecar: Sidecar, tags: dict[str, str]) -> Block:
         "@type": f"{TYPE}.config.trace.v3.OpenTelemetryConfig",
         "service_name": sidecar.service.service,
         "grpc_service": {"envoy_grpc": {"cluster_name": COLLECTOR}, "timeout": "5s"},
-        "resource_detectors": [
-            {
-                "name": "envoy.tracers.opentelemetry.resource_detectors.static_config",
-                "typed_config": {
-                    "@type": f"{TYPE}.extensions.tracers.opentelemetry.resource_detectors.v3"
-                    ".StaticConfigResourceDetectorConfig",
-                    "attributes": sidecar.resource,
-                },
-            }
-        ],
+        "resource_detectors": resource_detectors(sidecar.resource),
     }
     headers = {
         words.CAPTURED_BINDING_HEADER_KEYS[0]: words.BINDING_HEADER,
@@ -86,3 +77,16 @@ def _tracing(sidecar: Sidecar, tags: dict[str, str]) -> Block:
             {"tag": "envoy.response_code_details", "value": "%RESPONSE_CODE_DETAILS%"},
         ],
     }
+
+
+def resource_detectors(attributes: dict[str, str]) -> list[Block]:
+    """What Envoy's tracer and its statistics say of whom they come from, beside what Envoy knows itself."""
+    detector = (
+        f"{TYPE}.extensions.tracers.opentelemetry.resource_detectors.v3.StaticConfigResourceDetectorConfig"
+    )
+    return [
+        {
+            "name": "envoy.tracers.opentelemetry.resource_detectors.static_config",
+            "typed_config": {"@type": detector, "attributes": attributes},
+        }
+    ]

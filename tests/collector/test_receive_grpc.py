@@ -11,14 +11,15 @@ import pytest
 from google.rpc.status_pb2 import Status
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2_grpc import LogsServiceStub
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2_grpc import MetricsServiceStub
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from receiving import Receivers, export, running_receivers, span_ids
+from statistics_of_envoy import metrics
 
+from bindtrace.collector.intakes import statistics
 from bindtrace.collector.intakes.handshakes import to_request
 from bindtrace.collector.journal.segment import Position
 
@@ -89,9 +90,24 @@ def test_undecodable_bytes_are_invalid_argument_with_a_status(channel: grpc.Chan
     assert "not an OTLP traces request" in error.value.details()
 
 
+def test_of_metrics_counts_of_refused_callers_are_kept_and_the_others_are_told_of(
+    channel: grpc.Channel, receivers: Receivers
+) -> None:
+    sent = metrics(("http.rbac.denied", 2), ("server.uptime", 9))
+
+    told = MetricsServiceStub(channel).Export(sent).partial_success
+
+    assert told.rejected_data_points == 1
+    assert "no count of refused callers" in told.error_message
+    (kept,) = span_ids(statistics.to_request(sent)[0].SerializeToString())
+    assert kept in receivers.stored_span_ids()
+
+
 def test_other_signals_are_unimplemented_and_told_what_we_take(channel: grpc.Channel) -> None:
     with pytest.raises(grpc.RpcError) as error:
-        MetricsServiceStub(channel).Export(ExportMetricsServiceRequest())
+        channel.unary_unary("/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export")(
+            b""
+        )
 
     assert error.value.code() is grpc.StatusCode.UNIMPLEMENTED
     assert "traces are what this collector takes" in error.value.details()

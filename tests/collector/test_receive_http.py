@@ -19,12 +19,15 @@ from google.rpc.status_pb2 import Status
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from receiving import JSON, PROTOBUF, Receivers, export, running_receivers, span_ids
+from statistics_of_envoy import END, metrics
 from support import fixture
 
+from bindtrace.collector.intakes import statistics
 from bindtrace.collector.intakes.handshakes import to_request
 from bindtrace.collector.journal.segment import Position
 
@@ -208,11 +211,26 @@ def test_undecodable_json_is_400_with_a_status_in_json(client: httpx.Client) -> 
     assert "resourceSpans" in answer.json()["message"]
 
 
-def test_metrics_are_404_and_told_what_we_take(client: httpx.Client) -> None:
-    answer = client.post("/v1/metrics", content=b"", headers=PROTOBUF)
+@pytest.mark.parametrize("headers", [JSON, PROTOBUF], ids=["json", "protobuf"])
+def test_of_metrics_counts_of_refused_callers_are_kept_and_the_others_are_told_of(
+    client: httpx.Client, receivers: Receivers, headers: dict[str, str]
+) -> None:
+    sent = metrics(("http.rbac.denied", 2), ("server.uptime", 9), at=END + len(headers))
+    as_json = headers is JSON
+    body = json_format.MessageToJson(sent).encode() if as_json else sent.SerializeToString()
 
-    assert answer.status_code == 404
-    assert "metrics are not taken; traces are what" in Status.FromString(answer.content).message
+    answer = client.post("/v1/metrics", content=body, headers=headers)
+
+    assert answer.status_code == 200
+    told = (
+        json_format.Parse(answer.content, ExportMetricsServiceResponse())
+        if as_json
+        else ExportMetricsServiceResponse.FromString(answer.content)
+    ).partial_success
+    assert told.rejected_data_points == 1
+    assert "no count of refused callers" in told.error_message
+    (kept,) = span_ids(statistics.to_request(sent)[0].SerializeToString())
+    assert kept in receivers.stored_span_ids()
 
 
 @pytest.mark.parametrize("headers", [JSON, PROTOBUF], ids=["json", "protobuf"])

@@ -8,6 +8,7 @@ import http.server
 import json
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -21,6 +22,7 @@ from support import wait_for
 
 from bindtrace.propagation.authority.issuing import Authority
 from bindtrace.propagation.clock import now_unix_nano
+from bindtrace.propagation.identity import tls
 from bindtrace.propagation.identity.spiffe import Workload
 from bindtrace.propagation.proxies.files import CredentialFiles
 from bindtrace.propagation.workload import joining
@@ -156,7 +158,7 @@ class Shop:
         )  # fmt: skip
         log = self.folder / f"{service}.log"
         layer = "{name: tests, static_layer: {tracing.opentelemetry.min_flush_spans: 1}}"
-        flushing = f"layered_runtime: {{layers: [{layer}]}}"
+        flushing = f"{{layered_runtime: {{layers: [{layer}]}}, stats_flush_interval: 1s}}"
         command = [
             binary,
             "-c",
@@ -186,6 +188,22 @@ def get(port: int, path: str = "/", method: str = "GET", **headers: str) -> int:
     status = connection.getresponse().status
     connection.close()
     return status
+
+
+def called_with(identity: Identity | None, port: int, path: str, **headers: str) -> int:
+    """The status of one request over TLS, with the certificate of anybody or with none."""
+    if identity is None:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    else:
+        own = identity.generation
+        context = tls.client_context(
+            own.tls_key, own.certificate, identity.bundle.authorities, expects=lambda _: True
+        )
+    connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=10)
+    with contextlib.closing(connection):
+        connection.request("GET", path, headers=headers)
+        return connection.getresponse().status
 
 
 def traced() -> tuple[str, dict[str, str]]:

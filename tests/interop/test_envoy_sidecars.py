@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 from interop.peers import peer
-from interop.sidecars import TRUST_DOMAIN, Application, Shop, get, hop_of, reported, traced
+from interop.sidecars import TRUST_DOMAIN, Application, Shop, called_with, get, hop_of, reported, traced
 from serving import collecting
 from support import free_port, wait_for
 
@@ -54,19 +54,7 @@ class Running:
 
     def directly(self, identity: Identity | None, path: str, **headers: str) -> int:
         """Inventory's own listener, called with the certificate of anybody."""
-        if identity is None:
-            context = ssl.create_default_context()
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        else:
-            own = identity.generation
-            context = tls.client_context(
-                own.tls_key, own.certificate, identity.bundle.authorities, expects=lambda _: True
-            )
-        connection = http.client.HTTPSConnection("127.0.0.1", self.inventory, context=context, timeout=10)
-        connection.request("GET", path, headers=headers)
-        status = connection.getresponse().status
-        connection.close()
-        return status
+        return called_with(identity, self.inventory, path, **headers)
 
     def refused(self, shown: str) -> None:
         """A call to inventory's own listener that ends in the handshake."""

@@ -77,6 +77,7 @@ CHANGES: dict[str, Callable[[Block], object]] = {
     "NO_CLAIM": without_tag("http.request.header.service-binding"),
     "NO_PEER": peer_unknown,
     "NO_HANDSHAKE_LOG": lambda block: block["static_resources"]["listeners"][0].pop("access_log"),
+    "NO_REFUSAL_COUNT": lambda block: block.pop("stats_sinks"),
     "NO_CERTIFICATE_HASH": without_tag("bindtrace.peer.cert_sha256"),
     "NO_VERDICT": without_tag("bindtrace.authz.reason"),
     "FORGEABLE_CERTIFICATE": lambda block: manager(block).update(
