@@ -216,17 +216,33 @@ def _issuing(found: Found) -> Iterator[Line]:
     question = "can the issuance log be believed"
     if not found.issuers:
         return
-    told = sum(row["credentials"] for row in found.issuers)
-    evidence = f"{told:,} credential(s), told of by {_names([str(row['service']) for row in found.issuers])}"
+    believed = [row for row in found.issuers if row["believed"] != "no"]
+    if doubted := [row for row in found.issuers if row["believed"] == "no"]:
+        step = "see who they are: of credentials only what a declared authority (`issuer = true`) sends itself counts"
+        yield Line(WARN, question, f"not what {_told_by(doubted)}", step)
+    if not believed:
+        return
+    evidence = _told_by(believed)
     secured = set(found.status.get("secured", ())) if found.status else set()
-    if len(found.issuers) > 1:
-        step = "see that each of them is an authority of yours: whoever is not makes forged calls look proven"
+    if all(row["believed"] == "yes" for row in believed):
+        yield Line(OK, question, evidence)
+    elif len(believed) > 1:
+        step = (
+            "name your authority ([services.NAME] issuer = true in bindtrace.toml): "
+            "whoever is none makes forged calls look proven"
+        )
         yield Line(WARN, question, evidence, step)
     elif found.status is not None and not {"grpc", "http"} <= secured:
         step = "take spans from known senders only: serve --token-file or --tls-client-ca"
         yield Line(WARN, question, f"{evidence}; anybody who reaches the receivers could tell as much", step)
     else:
-        yield Line(OK, question, evidence)
+        step = "name it, so that no other sender is believed: [services.NAME] issuer = true in bindtrace.toml"
+        yield Line(OK, question, evidence, step)
+
+
+def _told_by(rows: Sequence[Row]) -> str:
+    credentials = sum(row["credentials"] for row in rows)
+    return f"{credentials:,} credential(s), told of by {_names([str(row['service']) for row in rows])}"
 
 
 def _refused(found: Found) -> Iterator[Line]:

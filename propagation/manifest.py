@@ -119,6 +119,8 @@ class DeclaredService:
     """Environments beside its own that share it: their calls to it cross no border."""
     only_through: tuple[str, ...] = ()
     """One of these services must be on every chain that reaches it."""
+    issuer: bool = False
+    """An authority: what it tells of credentials is believed where it proved to be this service."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,6 +188,7 @@ def _services(one: Manifest) -> _Table:
         _listed("delegates_for"),
         _flag("forwarder"),
         _flag("outside"),
+        _flag("issuer"),
         _LINE,
     )
     return _Table("services", "services", columns)

@@ -75,7 +75,7 @@ def _date_issues(con: Connection, values: Values) -> None:
             coalesce(min(issued_unix_nano) filter (load_id > $after), $never),
             coalesce(max(issued_unix_nano) filter (load_id <= $after), min(issued_unix_nano), 0),
             coalesce(max(issued_unix_nano), 0)
-        from issued_credentials
+        from believed_credentials
         where load_id <= $upto
         """,
         {"never": 2**63 - 1, "after": values["after"], "upto": values["upto"]},

@@ -53,7 +53,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "health": ("service", "spans", "with_binding", "hops", "orphans", "lag_s", "last_received"),
     "instrumentation": ("service", "sender", "spans", "with_binding"),
-    "issuers": ("service", "credentials", "first_told", "last_told"),
+    "issuers": ("service", "sender", "believed", "credentials", "first_told", "last_told"),
     "credentials": ("service", "environment", "verified_by", "age_s", "remaining_s", "calls", "last_seen"),
     "graph_nodes": (
         "id", "title", "subtitle", "mainstat", "secondarystat", "arc__passed", "arc__failed", "arc__denied",

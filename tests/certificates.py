@@ -17,6 +17,7 @@ def certificate(  # type: ignore[no-untyped-def]
     issuer: tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None,
     folder: Path,
     dns: tuple[str, ...] = (),
+    uri: str | None = None,
 ):
     """A certificate for 127.0.0.1 and these names, written as NAME.pem and NAME.key; without an issuer an authority."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -35,8 +36,8 @@ def certificate(  # type: ignore[no-untyped-def]
             x509.SubjectAlternativeName(
                 [
                     x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
-                    x509.UniformResourceIdentifier(f"spiffe://shop/{name}"),
                     *(x509.DNSName(other) for other in dns),
+                    x509.UniformResourceIdentifier(uri or f"spiffe://shop/{name}"),
                 ]
             ),
             critical=False,

@@ -19,6 +19,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from bindtrace.collector.intakes import handshakes, statistics, zipkin
+from bindtrace.collector.otlp.exporter import name_exporter
 from bindtrace.collector.otlp.idcheck import count_if_all_valid
 from bindtrace.collector.otlp.json import read_as, to_protobuf
 from bindtrace.collector.otlp.limits import MAX_SPANS, too_many
@@ -92,8 +93,13 @@ class Admitted:
     redacted: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
-def admit(body: bytes, encoding: Encoding, redactor: Redactor | None = None) -> Admitted | Undecodable:
-    """Judges one request, never raises. Protobuf with nothing to change comes back as the same object."""
+def admit(
+    body: bytes, encoding: Encoding, redactor: Redactor | None = None, exporter: str = ""
+) -> Admitted | Undecodable:
+    """Judges one request, never raises. Protobuf with nothing to change comes back as the same object.
+
+    `exporter` is who the sender proved to be, empty where nobody asked.
+    """
     quirks: Quirks = Counter()
     try:
         if fault := _FAULTS[encoding](body):
@@ -104,12 +110,12 @@ def admit(body: bytes, encoding: Encoding, redactor: Redactor | None = None) -> 
                 if encoding.endswith("json")
                 else _read(signal.kind, body, quirks)
             )
-            return _admit_signal(signal, read, quirks, redactor)
+            return _admit_signal(signal, read, quirks, redactor, exporter)
         if encoding == "json":
-            return admit_message(to_protobuf(body, quirks), None, quirks, redactor)
+            return admit_message(to_protobuf(body, quirks), None, quirks, redactor, exporter=exporter)
         if encoding == "zipkin":
-            return admit_message(zipkin.to_request(body), None, quirks, redactor)
-        return _admit_protobuf(body, quirks, redactor)
+            return admit_message(zipkin.to_request(body), None, quirks, redactor, exporter=exporter)
+        return _admit_protobuf(body, quirks, redactor, exporter)
     except Undecodable as fault:
         return fault
     except DecodeError as error:
@@ -130,10 +136,12 @@ def _read(kind: type[Message], body: bytes, quirks: Quirks) -> Message:
         return request
 
 
-def _admit_signal(signal: _Signal, read: Message, quirks: Quirks, redactor: Redactor | None) -> Admitted:
+def _admit_signal(
+    signal: _Signal, read: Message, quirks: Quirks, redactor: Redactor | None, exporter: str
+) -> Admitted:
     """The records that are taken as spans; the others are rejected, and said to be."""
     request, others = signal.to_request(read)
-    admitted = admit_message(request, None, quirks, redactor)
+    admitted = admit_message(request, None, quirks, redactor, exporter=exporter)
     if not others:
         return admitted
     message = (
@@ -144,7 +152,7 @@ def _admit_signal(signal: _Signal, read: Message, quirks: Quirks, redactor: Reda
     return replace(admitted, rejected=admitted.rejected + others, message=message, reasons=reasons)
 
 
-def _admit_protobuf(body: bytes, quirks: Quirks, redactor: Redactor | None) -> Admitted:
+def _admit_protobuf(body: bytes, quirks: Quirks, redactor: Redactor | None, exporter: str) -> Admitted:
     try:
         request = ExportTraceServiceRequest.FromString(body)
     except DecodeError as error:
@@ -156,11 +164,11 @@ def _admit_protobuf(body: bytes, quirks: Quirks, redactor: Redactor | None) -> A
             raise error from None
         quirks[BAD_UTF8] += 1
         adopt_library_spans(request, body, quirks)
-        return admit_message(request, None, quirks, redactor)
+        return admit_message(request, None, quirks, redactor, exporter=exporter)
     valid = count_if_all_valid(body) if len(body) > _MANY_BYTES else None
     if valid is None:
         adopt_library_spans(request, body, quirks)
-    return admit_message(request, None if quirks else body, quirks, redactor, valid)
+    return admit_message(request, None if quirks else body, quirks, redactor, valid, exporter)
 
 
 def admit_message(
@@ -169,6 +177,7 @@ def admit_message(
     quirks: Quirks | None = None,
     redactor: Redactor | None = None,
     valid: int | None = None,
+    exporter: str = "",
 ) -> Admitted:
     """The same for a parsed request, whose bytes are `body` where there are any. Changes the request.
 
@@ -180,7 +189,8 @@ def admit_message(
     if kept > MAX_SPANS:
         raise too_many("spans", MAX_SPANS)
     rejected = reasons.total()
-    if body is None or rejected:
+    named = name_exporter(request, body, exporter)
+    if body is None or rejected or named:
         body = request.SerializeToString()
     redacted = (redactor or current_redactor()).apply(request, body)
     long = shorten(request) if may_hold_long(request, body) else 0

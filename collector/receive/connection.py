@@ -15,10 +15,11 @@ class SenderProtocol(TimedProtocol):
 
 
 def _client_name(certificate: Any) -> str:
-    """The first URI or DNS name of a client certificate, else its common name; empty without one."""
+    """The first URI, else DNS name of a client certificate, else its common name; empty without one."""
     if not certificate:
         return ""
-    names = [str(value) for kind, value in certificate.get("subjectAltName", ()) if kind in ("URI", "DNS")]
+    alternatives = certificate.get("subjectAltName", ())
+    names = [str(value) for wanted in ("URI", "DNS") for kind, value in alternatives if kind == wanted]
     names += [
         str(value) for part in certificate.get("subject", ()) for key, value in part if key == "commonName"
     ]

@@ -117,7 +117,13 @@ def _who(intake: Intake, context: Any) -> str | Refused:
         return doors.tokens.name(given if isinstance(given, str) else None) or NO_TOKEN
     if doors.tls is not None and doors.tls.client_ca is not None:
         proven = context.auth_context()
-        names = proven.get("x509_subject_alternative_name") or proven.get("x509_common_name") or [b""]
+        # first of all a SPIFFE id: of several names gRPC lists DNS names first
+        names = (
+            proven.get("peer_spiffe_id")
+            or proven.get("x509_subject_alternative_name")
+            or proven.get("x509_common_name")
+            or [b""]
+        )
         return str(names[0].decode("utf-8", "replace"))
     return ""
 

@@ -126,7 +126,7 @@ class Intake:
 
 
 def _judge(body: bytes, encoding: Encoding, identity: str) -> tuple[Admitted, bytes] | Undecodable:
-    admitted = admit(body, encoding)
+    admitted = admit(body, encoding, exporter=identity)
     if isinstance(admitted, Undecodable):
         return admitted
     # The authenticated sender, else service and SDK: never an address, which changes between two attempts.

@@ -126,6 +126,7 @@ class _Reading(Reading):
                 tuple(right.get("delegates_for", ())),
                 tuple(right.get("environments", ())),
                 tuple(right.get("only_through", ())),
+                right.get("issuer", False),
             )
         )
         self.add_hosts(table, right, "hosts", name, "private")

@@ -88,6 +88,7 @@ SHAPES: Final[Mapping[str, Mapping[str, tuple[Kind, bool]]]] = {
         "delegates_for": (_TEXTS, False),
         "forwarder": (_FLAG, False),
         "outside": (_FLAG, False),
+        "issuer": (_FLAG, False),
     },
     "edges": {"match": (_TABLE, False), "hosts": (_TEXTS, False)},
     "ranges": {"internal": (_TEXTS, False), "public": (_TEXTS, False)},

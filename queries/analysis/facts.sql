@@ -59,6 +59,8 @@ select
         when g.claim_differs or g.credential_differs or g.never_issued then 'contradicted'
         -- joined by a key and not by its parent
         when g.joined then 'inferred'
+        -- what the callee says it verified is worth what its sender is: another's word
+        when list_contains(g.marks, 'unattested') then 'claimed'
         when g.verified_identity is not null and g.issued
             and (g.peer_identity = g.verified_identity or g.proof_agrees)
             then 'proven'

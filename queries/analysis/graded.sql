@@ -1,5 +1,5 @@
 -- Graded: every shape of call with what the manifests say of it, who vouches for its caller, and what it showed of a public road.
--- reads: dated, declared, requests_ruled, opened, outsiders, probed, services, traits, issued_credentials
+-- reads: dated, declared, requests_ruled, opened, outsiders, probed, services, traits, believed_credentials
 -- why: once a shape and not once a call: it may use what is in `dated`, and nothing of a single call (`shapes`).
 create or replace temp view graded as
 with known as (
@@ -83,5 +83,5 @@ left join known as claimed on claimed.service = p.claimed_caller
 left join delegates as one on one.service = p.caller_service and one.principal = p.claimed_caller
 left join delegates as two on two.service = p.caller_service and two.principal = p.verified_service
 left join delegates as three on three.service = p.caller_service and three.principal = p.peer_service_proven
-left join issued_credentials as i
+left join (select distinct credential_sha256 from believed_credentials) as i
     on i.credential_sha256 = coalesce(p.credential_sha256, lower(left(p.peer_cert_sha256, 32)))

@@ -1,5 +1,5 @@
 -- Shapes: the calls that are alike in all that is decided from, once each; `calls` lists which they are.
--- reads: witnessed, periods, issued_credentials, traits, outsiders, asked
+-- reads: witnessed, periods, believed_credentials, traits, outsiders, asked
 -- why: what is named, placed, granted and judged below is so once a shape and not once a call. What is decided from and
 --      differs from call to call is a column here that takes few values: a period for a time, an equality for two hashes.
 create or replace temp table shapes as
@@ -28,7 +28,7 @@ from (
         witnessed_more,
         q.since_unix_nano as period,
         coalesce(
-            w.start_time_unix_nano <= (select max(issued_unix_nano) from issued_credentials), false
+            w.start_time_unix_nano <= (select max(issued_unix_nano) from believed_credentials), false
         ) as before_last_issued,
         -- paths differ without end: only where an entry or a grant is told by one
         case when a.path or w.caller_trait is null or o.trait is not null then w.url_path end as url_path,

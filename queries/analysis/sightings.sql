@@ -66,6 +66,7 @@ select
             case when app.failed_open or entry.failed_open then 'failed-open' end,
             case when app.replayed or entry.replayed then 'replayed' end,
             case when app.mutated or entry.mutated then 'headers-mutated' end,
+            case when app.unattested or entry.unattested then 'unattested' end,
             case when app.trust_late or entry.trust_late then 'trust-late' end,
             coalesce(app.credential_mark, entry.credential_mark)
         ],

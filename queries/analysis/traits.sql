@@ -1,6 +1,6 @@
 -- Traits: what spans say of themselves that many say alike, each distinct tuple of it once, with who says it.
 -- parameters: first_load, last_load (of the touched traces)
--- reads: touched, spans, identities, service_matches, issued_credentials
+-- reads: touched, spans, identities, service_matches, believed_credentials
 -- why: names, hosts, states and statuses repeat: a few thousand tuples in a million spans. All that is decided from
 --      them is decided once a tuple, and a span carries the tuple's number. What differs from call to call (ids,
 --      times, paths, request ids) is not in it. A name comes from its own resource only, never from a neighbour.
@@ -65,7 +65,7 @@ told as (
         s.start_time_unix_nano < log.begins_unix_nano + 1000000000::ubigint * s.credential_age_s as before_log
     from spans as s
     semi join touched using (trace_id)
-    cross join (select min(issued_unix_nano) as begins_unix_nano from issued_credentials) as log
+    cross join (select min(issued_unix_nano) as begins_unix_nano from believed_credentials) as log
     where s.load_id >= $first_load and s.load_id <= $last_load
     group by all
 ),
@@ -79,6 +79,7 @@ named as (
         n.environment,
         n.deployment,
         n.edge,
+        n.unattested,
         n.edge or n.proxy or coalesce(told.component = 'proxy', false) as proxy,
         -- a claim names itself as its sender's telemetry does
         coalesce(caller.service, told.claimed_caller) as claimed_caller,

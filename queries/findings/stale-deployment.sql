@@ -2,8 +2,8 @@
 -- severity: medium
 -- category: identity
 -- status: preview, since 0.1
--- reads: hops, deployment_states
--- concerns: coalesce(caller_deployment, callee_deployment) is not null and (select count(*) from deployment_states) > 0
+-- reads: hops, believed_deployment_states
+-- concerns: coalesce(caller_deployment, callee_deployment) is not null and (select count(*) from believed_deployment_states) > 0
 -- message: deployment {deployment} of {who} is {state} since {since}, and {does} up to {last}.
 -- why: old code with old rights is at work, and nobody expects it; what is fixed in the new one is not fixed there.
 -- fix: {instead}.
@@ -17,7 +17,7 @@ with latest as (
         deployment,
         arg_max(state, (since_unix_nano, load_id)) as state,
         max(since_unix_nano) as since_unix_nano
-    from deployment_states
+    from believed_deployment_states
     group by service, environment, deployment
 ),
 retired as (

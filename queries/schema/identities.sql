@@ -13,7 +13,15 @@ select
     -- a browser is at its user's, whatever it calls itself
     coalesce(bool_or(json_extract_string(r.attributes, '$."telemetry.sdk.language"') = 'webjs'), false) as outside,
     coalesce(bool_or(m.role = 'edge'), false) as edge,
-    coalesce(bool_or(r.sdk = 'envoy'), false) as proxy
+    coalesce(bool_or(r.sdk = 'envoy'), false) as proxy,
+    any_value(json_extract_string(r.attributes, '$."bindtrace.exporter"')) as exporter,
+    -- a workload that proved to be another than its telemetry says (enforcement.md 3.17)
+    coalesce(exporter_environment(exporter) is not null, false)
+        and coalesce(
+            exporter_service(exporter) <> coalesce(any_value(m.service), any_value(r.service))
+            or exporter_environment(exporter) <> coalesce(any_value(r.environment), any_value(e.environment)),
+            false
+        ) as unattested
 from resources as r
 left join service_matches as m on json_extract_string(r.attributes, json_pointer(m.attribute)) = m.value
 left join (

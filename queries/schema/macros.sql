@@ -66,5 +66,10 @@ create or replace macro links_with_edge(links, traceparent) as
             then json_array({'trace_id': traceparent[4:35], 'span_id': traceparent[37:52]})
         end
     );
+-- Who a sender proved to be: of a workload its service, else what its token or certificate is called.
+create or replace macro exporter_service(exporter) as
+    coalesce(nullif(regexp_extract(exporter, '^spiffe://.*/service/([^/]+)/deployment/[^/]+$', 1), ''), exporter);
+create or replace macro exporter_environment(exporter) as
+    nullif(regexp_extract(exporter, '^spiffe://.*/env/([^/]+)/service/[^/]+/deployment/[^/]+$', 1), '');
 -- RFC 6901: in a path with quotes, a key that holds a quote is an error.
 create or replace macro json_pointer(key) as '/' || replace(replace(key, '~', '~0'), '/', '~1');

@@ -14,5 +14,6 @@ create table if not exists service_revisions (
     forwarder boolean not null,  -- sends on the telemetry of others
     delegates_for varchar[] not null,  -- services in whose name it calls
     environments varchar[] not null,  -- that share it, beside its own
-    only_through varchar[] not null  -- services of which one must be on the way to it; []: any way
+    only_through varchar[] not null,  -- services of which one must be on the way to it; []: any way
+    issuer boolean not null  -- an authority, believed of what it issued
 );

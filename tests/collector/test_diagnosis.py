@@ -119,7 +119,9 @@ def test_every_warning_says_what_to_do() -> None:
     assert all(line.next_step for line in diagnose(broken) if line.state != OK)
 
 
-AUTHORITY = {"service": "authority", "credentials": 12}
+AUTHORITY = {"service": "authority", "credentials": 12, "believed": "as anybody"}
+NAMED = {**AUTHORITY, "believed": "yes"}
+STRANGER = {"service": "billing", "credentials": 1, "believed": "no"}
 LOCKED = {"pid": 1, "endpoints": {}, "journal_waiting_bytes": 0, "spans": 10, "secured": ["grpc", "http"]}
 
 
@@ -129,9 +131,11 @@ LOCKED = {"pid": 1, "endpoints": {}, "journal_waiting_bytes": 0, "spans": 10, "s
         (healthy(issuers=[AUTHORITY], status=LOCKED), OK, "12 credential(s), told of by authority"),
         (healthy(issuers=[AUTHORITY]), WARN, "anybody who reaches the receivers could tell as much"),
         (
-            healthy(issuers=[AUTHORITY, {"service": "billing", "credentials": 1}], status=LOCKED),
+            healthy(issuers=[AUTHORITY, {**AUTHORITY, "service": "billing", "credentials": 1}], status=LOCKED),
             WARN, "13 credential(s), told of by authority, billing",
         ),
+        (healthy(issuers=[NAMED]), OK, "12 credential(s), told of by authority"),
+        (healthy(issuers=[STRANGER], status=LOCKED), WARN, "not what 1 credential(s), told of by billing"),
     ],
 )  # fmt: skip
 def test_the_issuance_log_is_as_good_as_who_may_send_it(found: Found, state: str, evidence: str) -> None:

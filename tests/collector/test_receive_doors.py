@@ -16,6 +16,7 @@ import httpx
 import pytest
 from certificates import certificate
 from google.rpc.status_pb2 import Status
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from receiving import PROTOBUF, Receivers, export, running_receivers
 
 from bindtrace.collector.receive import grpc_server, http_server
@@ -24,6 +25,7 @@ from bindtrace.collector.receive.doors import DoorFiles, open_doors
 from bindtrace.collector.receive.group import GroupCommit
 from bindtrace.collector.receive.intake import Intake
 from bindtrace.collector.receive.room import Room
+from bindtrace.propagation.vocabulary import EXPORTER
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 SECRET = "a-drain-secret"
@@ -150,6 +152,41 @@ def test_accounting_names_the_sender_by_its_token_and_nothing_holds_the_token(
     assert not any(
         TOKEN.encode() in path.read_bytes() for path in locked.journal.rglob("*") if path.is_file()
     )
+
+
+# --- who speaks for whom ------------------------------------------------------------------------------
+
+
+BILLING = "spiffe://shop.example/project/p1/env/production/service/billing/deployment/7"
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+@pytest.mark.parametrize(("service", "named"), [("orders", BILLING), ("billing", None)])
+def test_a_workload_that_speaks_for_another_service_is_named_on_its_resource_alone(
+    tmp_path: Path, protocol: str, service: str, named: str | None
+) -> None:
+    authority = certificate("authority", None, tmp_path)
+    certificate("collector", authority, tmp_path)
+    certificate("billing", authority, tmp_path, dns=("billing.example",), uri=BILLING)
+    doors = DoorFiles(tmp_path / "collector.pem", tmp_path / "collector.key", tmp_path / "authority.pem")
+    body = export(os.urandom(8), service=service).SerializeToString()
+
+    with running_receivers(tmp_path / "journal", 1, doors.arguments()) as running:
+        if protocol == "http":
+            with httpx.Client(verify=client_context(tmp_path, "billing"), timeout=10) as client:
+                url = f"https://{running.http}/v1/traces"
+                assert client.post(url, content=body, headers=PROTOBUF).status_code == 200
+        else:
+            pair = ((tmp_path / "billing.key").read_bytes(), (tmp_path / "billing.pem").read_bytes())
+            credentials = grpc.ssl_channel_credentials((tmp_path / "authority.pem").read_bytes(), *pair)
+            with grpc.secure_channel(running.grpc, credentials) as channel:
+                channel.unary_unary(grpc_server.EXPORT)(body, timeout=5)
+        (kept,) = running.journaled()
+
+    resource = ExportTraceServiceRequest.FromString(kept.body).resource_spans[0].resource
+    said = {attribute.key: attribute.value.string_value for attribute in resource.attributes}
+    assert said.get(EXPORTER) == named
+    assert (kept.body == body) == (named is None)
 
 
 # --- drains ------------------------------------------------------------------------------------------

@@ -9,10 +9,14 @@ from typing import Any
 
 import duckdb
 import pytest
-from drawing import CLIENT, NOON, SECOND, SERVER, draw, span, trace_id
+from drawing import CLIENT, INTERNAL, NOON, SECOND, SERVER, draw, span, trace_id
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from otlp_requests import one_span
+from sending_as import sent
 from shop_policy import EDGE, INVENTORY, settings, vercel
 
 from bindtrace.propagation.manifest import DeclaredService, Match
+from bindtrace.propagation.vocabulary import ISSUER_SCOPE
 from bindtrace.queries.analyse import analyse
 from bindtrace.queries.policy import install_policy
 
@@ -22,6 +26,26 @@ ORDERS = "spiffe://shop.example/project/p1/env/prod/service/orders/deployment/d7
 MESH = "spiffe://cluster.local/ns/shop/sa/billing"
 VERIFIED = {"authz_decision": "allow", "authz_reason": "ok", "verified_caller": BILLING}
 RECEIPT = {"credential_sha256": "aa" * 16, "proof_sha256": "bb" * 16}
+
+
+AUTHORITY = BILLING.replace("billing", "authority")
+GATEWAY = BILLING.replace("billing", "gateway")
+VERDICT = {
+    "bindtrace__authz__decision": "allow",
+    "bindtrace__authz__reason": "ok",
+    "bindtrace__caller__id": BILLING,
+}
+
+
+def issue_told(credential: str) -> ExportTraceServiceRequest:
+    """As an authority sends it, or somebody who says that he is one."""
+    request = one_span(
+        9, service="authority", trace_id=bytes.fromhex(credential),
+        bindtrace__issued__jti_sha256=credential, bindtrace__issued__subject=BILLING,
+    )  # fmt: skip
+    held = request.resource_spans[0].scope_spans[0]
+    held.scope.name, held.spans[0].name, held.spans[0].kind = ISSUER_SCOPE, "issue token", INTERNAL
+    return request
 
 
 def judged(
@@ -48,7 +72,7 @@ def judged(
 
 def issue(con: Con, *credentials: str, at: int = NOON - 1) -> None:
     rows = [[credential, BILLING, at] for credential in credentials]
-    con.executemany("insert into issued_credentials values (?, ?, ?, 0)", rows)
+    con.executemany("insert into issued_credentials values (?, ?, ?, 0, null)", rows)
 
 
 def _tell(con: Con, credential: str, *, at_ms: float) -> None:
@@ -106,6 +130,54 @@ def test_a_call_is_judged_again_when_only_later_is_told_that_its_credential_was_
 
     assert before["grade"] == "verified"
     assert shop.execute("select grade from hops where callee = 'ledger'").fetchall() == [("proven",)]
+
+
+@pytest.mark.parametrize(
+    ("senders", "grade"),
+    [
+        ([""], "verified"),  # nobody asked who it was
+        (["billing"], "verified"),
+        ([BILLING], "verified"),
+        (["authority"], "proven"),
+        ([AUTHORITY], "proven"),
+        (["", "authority"], "proven"),  # one who told before takes nothing from it
+    ],
+)
+def test_once_an_authority_is_named_its_own_sender_alone_is_believed(
+    shop: Con, senders: list[str], grade: str
+) -> None:
+    named = DeclaredService("bindtrace", "", "authority", None, "bindtrace.toml", 9, issuer=True)
+    given = [vercel(), replace(settings(), services=(named,))]
+    install_policy(shop, given)
+    for sender in senders:
+        sent(shop, issue_told(RECEIPT["credential_sha256"]), sender)
+
+    assert judged(shop, VERIFIED | RECEIPT, **RECEIPT)["grade"] == grade
+
+
+def test_without_a_name_whoever_tells_is_believed(shop: Con) -> None:
+    sent(shop, issue_told(RECEIPT["credential_sha256"]), "")
+
+    assert judged(shop, VERIFIED | RECEIPT, **RECEIPT)["grade"] == "proven"
+
+
+@pytest.mark.parametrize("forwarder", [False, True])
+def test_what_another_workload_says_that_the_callee_verified_is_a_claim(shop: Con, forwarder: bool) -> None:
+    gateway = DeclaredService("bindtrace", "", "gateway", None, "bindtrace.toml", 9, forwarder=forwarder)
+    install_policy(shop, [vercel(), replace(settings(), services=(gateway,))])
+    request = one_span(7, service="ledger-api", **VERDICT)
+
+    sent(shop, request, GATEWAY)
+
+    assert shop.execute("select callee, grade, marks from hops").fetchall() == [
+        ("ledger", "claimed", ["unattested"])
+    ]
+
+
+def test_what_the_callee_itself_says_that_it_verified_is(shop: Con) -> None:
+    sent(shop, one_span(7, service="ledger-api", **VERDICT), GATEWAY.replace("gateway", "ledger"))
+
+    assert shop.execute("select callee, grade from hops").fetchall() == [("ledger", "verified")]
 
 
 def test_a_certificate_and_the_issuance_log_prove(shop: Con) -> None:

@@ -25,6 +25,7 @@ GRANT = Grant(
 SERVICE = DeclaredService(
     "p", "shop", "b", "internal", *AT, environment="production", sensitive=True, protection="tls", outside=True,
     forwarder=True, delegates_for=("c",), environments=("preview",), only_through=("a",),
+    issuer=True,
 )  # fmt: skip
 
 
@@ -50,7 +51,8 @@ def test_every_part_of_a_manifest_is_stored_with_its_revision_and_place(
          ["GET", "PUT"], ["^/x$"], "mtls", 90, False, True)
     ]  # fmt: skip
     assert rows("services") == [
-        ("rev", "p", "shop", "b", "internal", *AT, "production", True, "tls", True, True, ["c"], ["preview"], ["a"])
+        ("rev", "p", "shop", "b", "internal", *AT, "production", True, "tls", True, True, ["c"], ["preview"], ["a"],
+         True)
     ]  # fmt: skip
     assert rows("exposures") == [
         ("rev", "p", "shop", "b", "/x", "^/x$", *AT, "preview", "*.example.com", "preview")

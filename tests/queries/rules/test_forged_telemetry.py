@@ -14,7 +14,7 @@ CREDENTIAL, OTHER = "aa" * 16, "bb" * 16
 
 
 def _issued(con: duckdb.DuckDBPyConnection, credential: str, at: int = NOON + 1) -> None:
-    con.execute("insert into issued_credentials values (?, ?, ?, 0)", [credential, BILLING, at])
+    con.execute("insert into issued_credentials values (?, ?, ?, 0, null)", [credential, BILLING, at])
 
 
 def _call() -> tuple[S, ...]:
