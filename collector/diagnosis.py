@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from bindtrace.collector.instrumenting import CLOUDFLARE, broken, missing
+from bindtrace.propagation.errors import Refusal
 
 Row = Mapping[str, Any]
 
@@ -62,6 +63,12 @@ def diagnose(found: Found) -> list[Line]:
         _next,
     )
     return [line for check in checks for line in check(found)]
+
+
+def diagnose_silent(found: Found, refusal: Refusal) -> list[Line]:
+    """Of a collector that answers nothing but its status just now, and says why."""
+    lines = [line for check in (_collector, _storage, _listening, _damage) for line in check(found)]
+    return [*lines, Line(FAIL, "does it answer", f"no: {refusal.message}", refusal.fix)]
 
 
 def _collector(found: Found) -> Iterator[Line]:

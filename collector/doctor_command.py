@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from bindtrace.collector.diagnosis import FAIL, OK, WARN, Found, Line, diagnose
+from bindtrace.collector.diagnosis import FAIL, OK, WARN, Found, Line, diagnose, diagnose_silent
 from bindtrace.collector.journal.quarantine import Quarantine
 from bindtrace.collector.store.faults import recorded
 from bindtrace.collector.store.opening import journal_of
@@ -50,13 +50,17 @@ def _look(db: Path | None, url: str | None) -> list[Line]:
     source = open_source(db, url)
     try:
         status = source.status() if isinstance(source, LiveSource) else None
-        if status is not None and status.get("failure"):  # it answers nothing but its status
-            return diagnose(_found(source, status, {}))
         names = (
             *("health", "instrumentation", "crossings", "senders", "services", "grants", "findings"),
             "issuers",
         )
-        return diagnose(_found(source, status, {name: source.rows(name, Query()) for name in names}))
+        try:
+            rows = {name: source.rows(name, Query()) for name in names}
+        except Refusal as refusal:
+            if status is None:
+                raise
+            return diagnose_silent(_found(source, status, {}), refusal)
+        return diagnose(_found(source, status, rows))
     finally:
         source.close()
 

@@ -10,6 +10,7 @@ import duckdb
 from bindtrace.propagation.errors import Refusal
 from bindtrace.queries import sql_files
 from bindtrace.queries.lake import naming, place
+from bindtrace.queries.lake.refusals import LakeAwayError
 from bindtrace.queries.lake.sealing import reconcile
 from bindtrace.queries.lake.settings import take
 from bindtrace.queries.lock import held_by, holder
@@ -53,11 +54,18 @@ def open_database(path: Path | None) -> duckdb.DuckDBPyConnection:
 def join_lake(con: duckdb.DuckDBPyConnection, lake: naming.Lake | None = None) -> bool:
     """Attaches the lake that this database is sealed into, to be written, and ends what a crash left half done.
 
-    `lake` is where it is, where that is not known yet. False where there is none. Raises `LakeRefusal`.
+    `lake` is where it is, where that is not known yet. False where there is none. Raises `LakeRefusal`, and
+    `LakeAwayError` where it is known and cannot be opened now.
     """
+    if not attach_lake(con, lake):
+        return False
+    reconcile(con)
+    return True
+
+
+def attach_lake(con: duckdb.DuckDBPyConnection, lake: naming.Lake | None = None) -> bool:
+    """As `join_lake`, and ends nothing: until `reconcile`, which of its traces the lake has may be unknown."""
     known = place.lake_of(con)
-    if lake is not None and known is None:
-        place.remember(con, lake)
     if lake is not None and known not in (None, lake):
         raise naming.LakeRefusal(
             f"this database is sealed into {known.catalog}, and --lake names another",
@@ -66,8 +74,14 @@ def join_lake(con: duckdb.DuckDBPyConnection, lake: naming.Lake | None = None) -
     wanted = lake or known
     if wanted is None:
         return False
-    place.attach(con, wanted)
-    reconcile(con)
+    try:
+        place.attach(con, wanted)
+    except LakeAwayError as error:
+        if known is None:
+            raise naming.LakeRefusal(error.message, fix=error.fix) from None
+        raise
+    if known is None:
+        place.remember(con, wanted)
     return True
 
 

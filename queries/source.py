@@ -102,7 +102,14 @@ class LakeSource:
         self._con = open_lake(catalog)
 
     def rows(self, report: str, query: Query) -> list[Row]:
-        return _reported(self._con, report, query)
+        import duckdb
+
+        from bindtrace.queries.lake.refusals import refused
+
+        try:
+            return _reported(self._con, report, query)
+        except (duckdb.OperationalError, duckdb.HTTPException) as error:
+            raise refused(self._catalog, str(error)) from None
 
     def close(self) -> None:
         self._con.close()

@@ -14,6 +14,7 @@ from pathlib import Path
 from otlp_requests import as_request
 from receiving import export
 
+from bindtrace.collector.store.gate import Gate
 from bindtrace.collector.store.sealing import Sealer, SealingPlan
 from bindtrace.collector.store.writer import Writer
 from bindtrace.propagation.clock import now_unix_nano
@@ -42,7 +43,7 @@ def main(db: Path, acks: Path, seed: int) -> None:
     join_lake(con, lake_beside(db))
     con.execute("set threads = 1")
     writer, analysis = Writer(cursor(con)), cursor(con)
-    sealer = Sealer(cursor(con), SealingPlan(1, Upkeep({}, 1)), threading.Lock())
+    sealer = Sealer(cursor(con), SealingPlan(1, Upkeep({}, 1)), Gate())
     number = sum(1 for _ in acks.open()) if acks.exists() else 0
     with acks.open("a") as told:
         print("ready", flush=True)

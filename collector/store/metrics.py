@@ -45,6 +45,8 @@ class Facts:
     faults: int
     set_aside: int
     retired: int = 0
+    lake_ready: bool | None = None
+    """None where there is none."""
 
 
 def metrics_route(metrics: Callable[[], bytes]) -> Route:
@@ -107,6 +109,8 @@ def _storage(facts: Facts, difference: int) -> Iterator[Metric]:
         "bindtrace_storage_faults": ("Fatal errors of the database on record.", facts.faults),
         "bindtrace_databases_set_aside": ("Damaged databases on record.", facts.set_aside),
     }
+    if facts.lake_ready is not None:
+        gauges["bindtrace_lake_ready"] = ("1 while the lake takes what is sealed.", int(facts.lake_ready))
     for name, (text, value) in gauges.items():
         yield GaugeMetricFamily(name, text, value)
     stored = CounterMetricFamily(

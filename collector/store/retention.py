@@ -14,6 +14,7 @@ from typing import Final
 
 import duckdb
 
+from bindtrace.collector.store.gate import Gate
 from bindtrace.collector.store.lives import Life
 from bindtrace.collector.store.writer import REMEMBERED, REMEMBERED_NANO
 from bindtrace.propagation.clock import now_unix_nano
@@ -52,7 +53,7 @@ class Retention:
         self,
         con: duckdb.DuckDBPyConnection,
         limits: Limits,
-        gate: threading.Lock,
+        gate: Gate,
         checkpoints: Callable[[], int],
         life: Life | None = None,
     ) -> None:
@@ -99,7 +100,7 @@ class Retention:
     def _step(self, rows: int, before_unix_nano: int) -> int:
         began_s = time.monotonic()
         with self._gate, transaction(self._con):
-            gone = self._delete(rows, before_unix_nano)
+            gone = 0 if self._gate.in_doubt else self._delete(rows, before_unix_nano)
         if gone:
             self.deleted_spans += gone
             log.info("event=retention spans=%d took_ms=%d", gone, (time.monotonic() - began_s) * 1000)

@@ -46,6 +46,7 @@ from bindtrace.queries.api.asking import within
 from bindtrace.queries.catalog import run_report
 from bindtrace.queries.database import bound_memory, cursor, join_lake, reader
 from bindtrace.queries.lake.naming import Lake
+from bindtrace.queries.lake.refusals import LakeAwayError
 from bindtrace.queries.lake.sealing import moved_spans
 from bindtrace.queries.lock import holder
 from bindtrace.queries.policy import install_policy
@@ -98,7 +99,7 @@ class Storage:
         """Reads all that loading needs, so that damage is met before anything is loaded."""
         self._con = con
         bound_memory(con, self._db, self._memory_bytes)
-        sealed = join_lake(con, self._lake)
+        sealed, away = self._joined(con)
         # Started without a manifest, a collector goes on judging by those that its database holds.
         if self._policy:
             install_policy(con, self._policy)
@@ -122,12 +123,20 @@ class Storage:
                 ),
                 checkpoint_bytes(self._limits),
                 self._journal_bytes,
-                (lambda gate: Sealer(own[3], self._sealing, gate)) if sealed else None,
+                (lambda gate: Sealer(own[3], self._sealing, gate, away)) if sealed else None,
             )
         except BaseException:
             for each in own:
                 each.close()
             raise
+
+    def _joined(self, con: duckdb.DuckDBPyConnection) -> tuple[bool, LakeAwayError | None]:
+        """Whether the database has a lake, and why it is away: then what comes is stored, and the sealer joins it."""
+        try:
+            return join_lake(con, self._lake), None
+        except LakeAwayError as away:
+            log.error("event=lake_away reason=%r fix=%r", away.message, away.fix)
+            return True, away
 
     @property
     def db(self) -> Path:
@@ -140,13 +149,14 @@ class Storage:
             return run_report(own, report, query)
 
     def metrics(self) -> bytes:
-        """What `/metrics` says. Raises `Refusal` while storage is away."""
+        """What `/metrics` says: only what storage knows of itself while it, or its lake, is away."""
         facts = self._facts()
-        if self.failure:
+        try:
+            with self.asked() as own:
+                difference = self.balance.difference(own, facts.counts, self._retired)
+                return exposition(own, facts, self._open.rows(), difference)
+        except Refusal:
             return exposition(None, facts)
-        with self.asked() as own:
-            difference = self.balance.difference(own, facts.counts, self._retired)
-            return exposition(own, facts, self._open.rows(), difference)
 
     def gauges(self) -> list[tuple[str, dict[str, str], float]]:
         """What of `/metrics` is true now and not counted. Raises `Refusal` while storage is away."""
@@ -164,6 +174,7 @@ class Storage:
             len(recorded(self._db, "fatal")),
             len(recorded(self._db, "set-aside")),
             retired=self._retired(),
+            lake_ready=None if self.work.sealer is None else not self.work.sealer.failure,
         )
 
     def status(self) -> dict[str, Any]:
@@ -222,12 +233,17 @@ class Storage:
             raise Refusal(
                 f"storage is away: {self.failure}", fix="see `bindtrace doctor`; senders are still answered"
             )
+        if self.work.sealer and self.work.sealer.away:
+            raise _lake_away(self.work.sealer.failure)
         own = self._cursor(reads=True)
         try:
             yield own
         except duckdb.Error as error:
-            if fault_of(error) is Fault.DAMAGE:
+            fault = fault_of(error)
+            if fault is Fault.DAMAGE:
                 self._failed(one_line(error))
+            if fault is Fault.LAKE:
+                raise _lake_away(one_line(error)) from None
             raise
         finally:
             own.close()
@@ -272,3 +288,10 @@ class Storage:
             free = shutil.disk_usage(self._db.parent).free
             if (fault is Fault.NO_ROOM and free >= self._reserve_bytes) or time.monotonic() > limit_s:
                 self._stop.set()
+
+
+def _lake_away(reason: str) -> Refusal:
+    return Refusal(
+        f"the lake is away, and answers are of both: {reason}",
+        fix="see that its catalog and its data can be reached; what is sent is stored meanwhile",
+    )

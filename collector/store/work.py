@@ -15,6 +15,7 @@ import duckdb
 
 from bindtrace.collector.store import priority
 from bindtrace.collector.store.faults import Fault, fault_of, one_line
+from bindtrace.collector.store.gate import Gate
 from bindtrace.collector.store.loader import Loader
 from bindtrace.collector.store.progress import Progress
 from bindtrace.collector.store.retention import CHECKPOINT_BYTES, Retention
@@ -52,10 +53,10 @@ class Work:
         loader: Loader,
         analysis: duckdb.DuckDBPyConnection,
         on_failure: Callable[[str], None],
-        retention: Callable[[threading.Lock], Retention] | None = None,
+        retention: Callable[[Gate], Retention] | None = None,
         checkpoint_bytes: int = CHECKPOINT_BYTES,
         journal_bytes: int = 4 * CHECKPOINT_JOURNAL_BYTES,
-        sealer: Callable[[threading.Lock], Sealer] | None = None,
+        sealer: Callable[[Gate], Sealer] | None = None,
     ) -> None:
         """`analysis` is a connection of its own. `on_failure` is called once, from a thread, with one line.
 
@@ -68,7 +69,7 @@ class Work:
         self._on_failure = on_failure
         self._stopping = threading.Event()
         self._hurry = threading.Event()
-        self._gate = threading.Lock()
+        self._gate = Gate()
         self._due = threading.Event()  # a checkpoint has been put off: nobody begins to write before it
         self.retention = None if retention is None else retention(self._gate)
         self.sealer = None if sealer is None else sealer(self._gate)
@@ -209,13 +210,15 @@ class Work:
                 log.error("event=analysis_failed reason=%r", one_line(error))
             self.analysis_failure = one_line(error)
             return LONGEST_REST_S
-        self.analysis_failure = ""
-        return took_s
+        self.analysis_failure = "" if took_s is not None else self._gate.in_doubt
+        return LONGEST_REST_S if took_s is None else took_s
 
-    def _analyse_once(self) -> float:
-        """How long it took, in seconds."""
+    def _analyse_once(self) -> float | None:
+        """How long it took, in seconds; None where it must not be done now."""
         newest = self.progress.load_id
         with self._gate:
+            if self._gate.in_doubt:
+                return None
             began = time.monotonic()
             # One run: while loads keep coming there is always another, and a checkpoint must have its turn.
             traces = analyse(self._analysis, self._runs.at_once, runs=1)

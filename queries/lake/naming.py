@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import urllib.parse
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -10,6 +11,7 @@ from typing import Final
 from bindtrace.propagation.errors import Refusal
 
 PREFIX: Final = "ducklake:"
+S3: Final = "s3://"
 _SECRETS: Final = re.compile(
     r"(password|passwd|passfile_content|secret)\s*=|://[^/@\s]*:[^/@\s]*@", re.IGNORECASE
 )
@@ -40,11 +42,28 @@ def lake_at(catalog: str, data: str | None) -> Lake:
             raise LakeRefusal(
                 f"the data of a lake with a {place.kind()} catalog have no place", fix="name one with --data"
             )
-        return Lake(place.catalog, data if "://" in data else str(Path(data).absolute()))
-    path = place.catalog.removeprefix(PREFIX)
-    return Lake(
-        place.catalog, data if data and "://" in data else str(Path(data or f"{path}.data").absolute())
-    )
+        return Lake(place.catalog, _data_at(data))
+    return Lake(place.catalog, _data_at(data or f"{place.catalog.removeprefix(PREFIX)}.data"))
+
+
+def is_object_store(data: str) -> bool:
+    """Whether a lake's data are there, and not in a folder."""
+    return data.startswith(S3)
+
+
+def _data_at(data: str) -> str:
+    """As it may be stored and shown: a credential has no place in it."""
+    if "://" not in data:
+        return str(Path(data).absolute())
+    parts = urllib.parse.urlsplit(data)
+    if parts.query or "@" in parts.netloc:
+        raise LakeRefusal(
+            "--data holds more than a bucket and a prefix, which would be stored and shown",
+            fix="write it as s3://BUCKET/PREFIX, and give credentials by AWS_* variables or files",
+        )
+    if not is_object_store(data) or not parts.netloc:
+        raise LakeRefusal(f"{data} is no place for a lake's data", fix="name a folder, or s3://BUCKET/PREFIX")
+    return data
 
 
 def lake_to_read(catalog: str) -> Lake:

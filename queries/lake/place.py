@@ -6,17 +6,20 @@ import json
 import random
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
 import duckdb
 
+from bindtrace.propagation import environment
 from bindtrace.queries import sql_files
-from bindtrace.queries.lake.naming import PREFIX, Lake, LakeRefusal
+from bindtrace.queries.lake import object_store
+from bindtrace.queries.lake.extensions import load_extension, quoted
+from bindtrace.queries.lake.naming import PREFIX, Lake, LakeRefusal, is_object_store
+from bindtrace.queries.lake.refusals import refused
 
 NAME: Final = "lake"
 """The attached catalog."""
@@ -39,24 +42,9 @@ catalog instead, 1.5.5 loses some where two processes flush them at once (of thr
 _BEGUN_BY_OTHERS: Final = re.compile(
     "duplicate key value|already exists|conflict|could not serialize|concurrent|deadlock", re.IGNORECASE
 )
+CONNECT_S: Final = 10
 _TRIES: Final = 20
 _PAUSE_S: Final = 0.3
-_FIXES: Final = (
-    (
-        "(?i)password|authentication|pg_hba",
-        "give user and password by PGUSER and PGPASSWORD, or in a ~/.pgpass file",
-    ),
-    ("DATA_PATH", "name the --data that the lake was made with"),
-    (
-        "(?i)connect to postgres|could not translate|does not exist on",
-        "start PostgreSQL, or correct host, port and dbname of --lake (or PGHOST, PGPORT, PGDATABASE)",
-    ),
-    (
-        "",
-        "see that its catalog is there and no other process has it; a running collector is asked with --url",
-    ),
-)
-"""What an error of DuckDB says, and the way out; the first that fits."""
 
 
 def lake_of(con: duckdb.DuckDBPyConnection) -> Lake | None:
@@ -87,36 +75,49 @@ def attach(con: duckdb.DuckDBPyConnection, lake: Lake, *, read_only: bool = Fals
     load_extension(con, "ducklake")
     if lake.kind() == "postgres":
         load_extension(con, "postgres_scanner")
-    if lake.data.startswith("s3:"):
-        load_extension(con, "httpfs")
     if not read_only:
         _make_folders(lake)
     of_new = _OPTIONS if lake.kind() == "duckdb" else _OPTIONS | _SHARED_OPTIONS
-    options = ["read_only"] if read_only else [f"data_path {_quoted(lake.data)}"]
+    options = ["read_only"] if read_only else [f"data_path {quoted(lake.data)}"]
+    try:
+        if is_object_store(lake.data):
+            object_store.admit(con, lake.data)
+        _attach(con, lake, options, {} if read_only else of_new)
+        if not lake.data and is_object_store(data := data_path(con)):
+            object_store.admit(con, data)
+        _join_views(con)
+    except duckdb.Error as error:
+        raise refused(lake.catalog, str(error)) from None
+
+
+def _attach(
+    con: duckdb.DuckDBPyConnection, lake: Lake, options: Sequence[str], of_new: Mapping[str, str]
+) -> None:
+    """Raises `duckdb.Error`. Collectors that start together make it together, and all but one of them fail at first."""
     for tries_left in reversed(range(_TRIES)):
         try:
-            con.execute(f"attach {_quoted(lake.catalog)} as {NAME} ({', '.join(options)})")
-            if not read_only:
+            con.execute(f"attach {quoted(_bounded(lake))} as {NAME} ({', '.join(options)})")
+            if of_new:
                 _prepare(con, of_new)
-            break
+            return
         except duckdb.Error as error:
             con.execute(f"detach database if exists {NAME}")
             text = str(error)
-            # collectors that start together make it together, and all but one of them fail
-            if not tries_left or read_only or not _BEGUN_BY_OTHERS.search(text):
-                raise _refused(lake, text) from None
+            if "'httpfs'" in text and tries_left:  # only its catalog knew where its data are
+                object_store.load(con)
+                continue
+            if not tries_left or not of_new or not _BEGUN_BY_OTHERS.search(text):
+                raise
             time.sleep(random.uniform(0, _PAUSE_S))  # noqa: S311  nobody guesses it
-    try:
-        if data_path(con).startswith("s3:"):
-            load_extension(con, "httpfs")
-        _join_views(con)
-    except duckdb.Error as error:
-        raise _refused(lake, str(error)) from None
 
 
-def _refused(lake: Lake, text: str) -> LakeRefusal:
-    fix = next(fix for pattern, fix in _FIXES if re.search(pattern, text))
-    return LakeRefusal(f"cannot open the lake {lake.catalog}: {text.splitlines()[0]}", fix=fix)
+def _bounded(lake: Lake) -> str:
+    """The catalog's address, with a bound on how long it is tried: libpq has none, and who starts must not hang."""
+    if lake.kind() != "postgres" or "://" in lake.catalog or environment.read("PGCONNECT_TIMEOUT"):
+        return lake.catalog
+    return (
+        lake.catalog if "connect_timeout" in lake.catalog else f"{lake.catalog} connect_timeout={CONNECT_S}"
+    )
 
 
 def data_path(con: duckdb.DuckDBPyConnection) -> str:
@@ -134,24 +135,6 @@ def _join_views(con: duckdb.DuckDBPyConnection) -> None:
     twin.execute(_BOTH)  # what it reads of the file in the file's own schema, it reads here of both
     twin.execute(sql_files.folder("schema")["identities"].text)
     twin.close()
-
-
-def load_extension(con: duckdb.DuckDBPyConnection, name: str) -> None:
-    """Loads a DuckDB extension from its wheel, offline. Raises `LakeRefusal` where it is not installed."""
-    package = find_spec(f"duckdb_extension_{name}")
-    places = package.submodule_search_locations if package else None
-    file = (
-        Path(next(iter(places or ()), ""))
-        / "extensions"
-        / f"v{duckdb.__version__}"
-        / f"{name}.duckdb_extension"
-    )
-    if not file.is_file():
-        raise LakeRefusal(
-            f"DuckDB's extension {name} for {duckdb.__version__} is not installed",
-            fix="pip install 'bindtrace[lake]'",
-        )
-    con.execute(f"load {_quoted(str(file))}")
 
 
 def read_both(con: duckdb.DuckDBPyConnection) -> None:
@@ -198,7 +181,3 @@ def _make_folders(lake: Lake) -> None:
             raise LakeRefusal(
                 f"cannot make {folder}: {error.strerror}", fix="name a place that can be written"
             ) from None
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

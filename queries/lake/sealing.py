@@ -66,11 +66,20 @@ def seal(
     return _clear(con, name, upto, now_unix_nano)
 
 
-def reconcile(con: Connection) -> Moved:
-    """Ends what a crash or an error left: clears what the lake has, forgets what it has not. Raises `duckdb.Error`."""
+def newest_load(con: Connection) -> int:
+    """Of the spans in the file; 0 where there are none."""
+    (newest,) = con.execute("select coalesce(max(load_id), 0) from bindtrace.main.spans").fetchone() or (0,)
+    return int(newest)
+
+
+def reconcile(con: Connection, newest: int | None = None) -> Moved:
+    """Ends what a crash or an error left: clears what the lake has, forgets what it has not. Raises `duckdb.Error`.
+
+    `newest` is the load that the file had when it was opened, where there may be later ones, which the lake has not.
+    """
     row = con.execute("select seal, upto_load_id from bindtrace.main.sealing").fetchone()
     if row is None:
-        return _catch_up(con)
+        return _catch_up(con, newest_load(con) if newest is None else newest)
     name, upto = row
     found = con.execute("select sealed_unix_nano from lake.main.sealed where seal = ?", [name]).fetchone()
     if found is None:
@@ -80,7 +89,7 @@ def reconcile(con: Connection) -> Moved:
     return _clear(con, name, upto, int(found[0]))
 
 
-def _catch_up(con: Connection) -> Moved:
+def _catch_up(con: Connection, upto: int) -> Moved:
     """A file older than its lake, restored or back at its last checkpoint, still has what was sealed since."""
     known = _noted(con, _NEWEST)
     values = {"collector": collector_of(con), "known": known}
@@ -91,7 +100,7 @@ def _catch_up(con: Connection) -> Moved:
     if newest <= known:
         return NOTHING
     _run(con, "plan", "behind", values)
-    return _clear(con, None, 2**63 - 1, int(newest))
+    return _clear(con, None, upto, int(newest))
 
 
 def recall(con: Connection, after: int, upto: int) -> int:

@@ -37,6 +37,7 @@ _OWN_GAUGES: Final = {
     "bindtrace_journal_bytes": "Journal that is not stored yet.",
     "bindtrace_wal_bytes": "Write-ahead log since the last checkpoint.",
     "bindtrace_storage_ready": "1 while storage loads and answers.",
+    "bindtrace_lake_ready": "1 while the lake takes what is sealed.",
     "bindtrace_accounting_difference": "Spans that are neither stored, a duplicate, nor set aside: must be 0.",
     "bindtrace_storage_faults": "Fatal errors of the database on record.",
     "bindtrace_databases_set_aside": "Damaged databases on record.",

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import subprocess
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import duckdb
 import pytest
 from bench.recipe import requests
-from killing import judge
+from drawing import CLIENT, SERVER, draw, span
+from killing import everything, judge
 from postgres import Postgres, postgres
 from routing import deliver, ids_of
-from serving import collecting
-from sharing import killed_twice, spans_in
+from serving import Collector, collecting
+from sharing import BINDTRACE, killed_twice, spans_in
 from support import free_port, wait_for
 
-from bindtrace.queries.database import join_lake, open_database, open_lake
+from bindtrace.collector.store.gate import Gate
+from bindtrace.collector.store.sealing import Sealer, SealingPlan
+from bindtrace.propagation.errors import Refusal
+from bindtrace.queries.analyse import analyse
+from bindtrace.queries.database import cursor, join_lake, open_database, open_lake, reader
 from bindtrace.queries.lake.naming import Lake, LakeRefusal, lake_at
+from bindtrace.queries.lake.refusals import LakeAwayError
+from bindtrace.queries.query import Query
+from bindtrace.queries.source import LiveSource
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +89,103 @@ def test_while_the_catalog_is_away_spans_are_taken_and_then_sealed(
     assert "_failed" in said
     assert "starts again" not in said
     assert server.password not in said
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_collector_that_begins_while_the_catalog_is_away_takes_spans_and_seals_them_later(
+    server: Postgres, catalog: str, tmp_path: Path
+) -> None:
+    db = tmp_path / "t.duckdb"
+    options = ("--lake", catalog, "--data", str(tmp_path / "data"), "--seal-after", "1s")
+    bodies = iter(requests(seed=12, spans_per_request=50))
+    with collecting(db, *options, receivers=1) as collector:
+        sent = send(collector.endpoints["http"], next(bodies)[0])
+        wait_for(lambda: sealed(collector) == len(sent), seconds=90, what="the first to be sealed")
+        everything(collector)
+
+    with ExitStack() as stack:
+        server.stop()
+        with ExitStack() as away:
+            away.callback(server.start)
+            with collecting(db, *options, receivers=1) as collector:
+                sent += send(collector.endpoints["http"], next(bodies)[0])
+                with pytest.raises(Refusal, match="the lake is away"):
+                    running(collector).rows("chains", Query())
+                wait_for(
+                    lambda: running(collector).status()["spans_loaded"] == 50, seconds=60, what="the second"
+                )
+                wait_for(lambda: running(collector).status()["analysis_failure"], seconds=60, what="a wait")
+                status, diagnosis = running(collector).status(), doctor(collector)
+                everything(collector)
+            collector = stack.enter_context(collecting(db, *options, receivers=1))
+            sent += send(collector.endpoints["http"], next(bodies)[0])
+        wait_for(lambda: sealed(collector) == len(sent), seconds=150, what="all to be sealed")
+        assert running(collector).rows("chains", Query())
+        assert running(collector).status()["sealing_failure"] is None
+        assert collector.stop() == 0
+
+    assert status["ready"]
+    assert "onnection" in status["sealing_failure"]
+    assert "waits for the lake" in status["analysis_failure"]
+    assert "fail does sealing work" in diagnosis
+    assert "fail does it answer: no: the lake is away" in " ".join(diagnosis.split())
+    with closing(open_lake(catalog)) as lake:
+        assert dict(spans_in(lake)) == dict.fromkeys(sent, 1)
+    assert server.password not in collector.errors.read_text()
+
+
+def test_a_first_start_with_a_catalog_that_does_not_answer_is_refused(tmp_path: Path) -> None:
+    lake = lake_at(f"ducklake:postgres:dbname=traces host=127.0.0.1 port={free_port()}", str(tmp_path))
+
+    with closing(open_database(tmp_path / "t.duckdb")) as con, pytest.raises(LakeRefusal) as refused:
+        join_lake(con, lake)
+
+    assert not isinstance(refused.value, LakeAwayError)
+
+
+@pytest.mark.slow
+def test_a_catalog_that_dies_between_writing_and_clearing_leaves_each_span_once(
+    server: Postgres, catalog: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    con = began(tmp_path / "t.duckdb", lake_at(catalog, str(tmp_path / "data")))
+    gate, stop = Gate(), threading.Event()
+    sealer = Sealer(cursor(con), SealingPlan(1), gate)
+    monkeypatch.setattr(sealer, "_sync", server.stop)  # the lake has the spans, and the file still, too
+    draw(con, span("orders", SERVER, 1), span("orders", CLIENT, 2, 1))
+    analyse(con)
+
+    try:
+        assert sealer.once(stop) == 0
+        assert gate.in_doubt
+        assert sealer.failure
+        draw(con, span("stock", SERVER, 3, 2))  # late, for a trace of which nobody knows where it is
+        assert sealer.once(stop) == 0
+        assert gate.in_doubt
+    finally:
+        server.start()
+    moved = sealer.once(stop)
+
+    assert (moved, gate.in_doubt, sealer.failure) == (2, "", "")
+    assert analyse(con) == 1
+    own = reader(con)
+    assert sorted(own.execute("select span_id from spans").fetchall()) == [(1,), (2,), (3,)]
+    assert own.execute("select count(*) from hops where caller = 'orders'").fetchall() == [(1,)]
+    con.close()
+
+
+def running(collector: Collector) -> LiveSource:
+    return LiveSource(f"http://{collector.endpoints['api']}")
+
+
+def sealed(collector: Collector) -> int:
+    """How many of its spans."""
+    return int(running(collector).status()["spans_sealed"])
+
+
+def doctor(collector: Collector) -> str:
+    command = [BINDTRACE, "doctor", "--url", f"http://{collector.endpoints['api']}"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
 
 
 def send(address: str, body: bytes) -> list[bytes]:

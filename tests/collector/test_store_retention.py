@@ -11,6 +11,7 @@ import pytest
 
 from bindtrace.collector.quantities import DURATION, SIZE
 from bindtrace.collector.store import retention as retaining
+from bindtrace.collector.store.gate import Gate
 from bindtrace.collector.store.retention import Limits, Retention, checkpoint_bytes, used_bytes
 from bindtrace.propagation.clock import now_unix_nano
 from bindtrace.queries.database import cursor, open_database
@@ -47,7 +48,7 @@ def load(con: duckdb.DuckDBPyConnection, load_id: int, count: int, received: int
 
 
 def retention(con: duckdb.DuckDBPyConnection, limits: Limits, checkpoints: list[int]) -> Retention:
-    return Retention(cursor(con), limits, threading.Lock(), lambda: len(checkpoints))
+    return Retention(cursor(con), limits, Gate(), lambda: len(checkpoints))
 
 
 def count(con: duckdb.DuckDBPyConnection, table: str) -> int:

@@ -68,6 +68,13 @@ SERVER_PACKAGES: Final = (
     *("gunicorn==27.0.1", "waitress==3.0.2", "granian==2.8.7", "werkzeug==3.1.9", "markupsafe==3.0.4"),
     *("cheroot==11.1.2", "jaraco.functools==4.6.0", "more-itertools==11.2.1"),
 )
+S3_PACKAGES: Final = (
+    *("moto==5.2.5", "boto3==1.44.8", "botocore==1.44.8", "s3transfer==0.19.3", "jmespath==1.1.0"),
+    *("python-dateutil==2.9.0.post0", "six==1.17.0", "xmltodict==1.0.4", "responses==0.26.3"),
+    *("flask==3.1.3", "flask-cors==6.0.5", "werkzeug==3.1.9", "jinja2==3.1.6", "markupsafe==3.0.3"),
+    *("itsdangerous==2.2.0", "blinker==1.9.0", "py-partiql-parser==0.6.3"),
+)
+"""Of moto what its S3 and its users need: 90 MB."""
 PLACES: Final[Mapping[str, Path]] = {
     "envoy": CACHE / "envoy" / "bin" / "envoy",
     "node": CACHE / "node" / "node_modules",
@@ -75,6 +82,7 @@ PLACES: Final[Mapping[str, Path]] = {
     "schema": CACHE / "schema" / "node_modules" / "@grafana" / "schema",
     "fastapi": CACHE / "fastapi" / "fastapi",
     "servers": CACHE / "servers" / "hypercorn",
+    "s3": CACHE / "s3" / "moto",
     "collector": CACHE / "bin" / "otelcol",
     "jaeger": CACHE / "bin" / "jaeger",
     "viewer": CACHE / "bin" / "otel-desktop-viewer",
@@ -122,6 +130,10 @@ def _get_fastapi() -> None:
 
 def _get_servers() -> None:
     _pip("servers", SERVER_PACKAGES)
+
+
+def _get_s3() -> None:
+    _pip("s3", S3_PACKAGES)
 
 
 def _pip(name: str, packages: Sequence[str]) -> None:
@@ -208,6 +220,7 @@ GETTERS: Final[Mapping[str, Callable[[], None]]] = {
     "schema": _get_schema,
     "fastapi": _get_fastapi,
     "servers": _get_servers,
+    "s3": _get_s3,
     "collector": _get_collector,
     "jaeger": _get_jaeger,
     "viewer": _get_viewer,
