@@ -9,79 +9,84 @@ with known as (
 ),
 delegates as (
     select service, unnest(delegates_for) as principal from services
+),
+looked_up as materialized (
+    select
+        p.shape,
+        coalesce(r.binding, d.granted_binding) as granted_binding,
+        coalesce(r.file, d.grant_file) as grant_file,
+        coalesce(r.line, d.grant_line) as grant_line,
+        coalesce(
+            p.callee_service,
+            p.db_name, p.db_system,
+            p.messaging_destination, p.messaging_system,
+            p.target_host, p.peer_service
+        ) as callee,
+        p.via <> [] as through_edge,
+        coalesce(p.name_road = 'public', false)
+            -- split horizon: a public name that resolved to a private address stays inside
+            and coalesce(p.peer_class not in ('private', 'link_local', 'shared', 'declared_internal'), true) as public_name,
+        -- of a name only its road tells, of an address its class
+        coalesce(p.peer_class in ('global', 'declared_public', 'egress'), false)
+            or coalesce(p.used_class in ('global', 'declared_public', 'egress') and host_is_address(p.used_host), false)
+            as public_address,
+        -- the callee saw its caller come by the address that the caller's calls to the outside come from
+        coalesce(p.egress_of = p.caller or (p.egress_of is null and p.egress), false) as by_egress,
+        -- a mesh's policy is what happens; a grant for all requests comes before one for some
+        coalesce(r.ruling, case when d.grant_line is not null then 'yes' end, r.fit, 'no') as grant_says,
+        grant_says = 'yes' as granted,
+        coalesce(d.granted_road, 'binding') as granted_road,
+        coalesce(d.policed, false) or r.ruling is not null as policed,
+        o.callee_service is not null as entry_declared,
+        outside.service is not null as caller_outside,
+        b.shape is not null as by_probe,
+        differ(p.caller_service, claimed.service, one.principal) as claim_differs,
+        differ(p.caller_service, p.verified_service, two.principal)
+            or differ(p.caller_service, p.peer_service_proven, three.principal)
+            or differ(p.verified_service, p.peer_service_proven, null) as credential_differs,
+        i.credential_sha256 is not null as issued,
+        -- the log is written in order: what is newer than the call says that it was complete by then
+        coalesce(
+            p.verified_caller is not null and p.credential_sha256 is not null and i.credential_sha256 is null
+            and p.before_last_issued and not p.before_log,
+            false
+        ) as never_issued
+    from dated as p
+    join declared as d
+        on d.caller is not distinct from p.caller
+        and d.callee_service is not distinct from p.callee_service
+        and d.caller_scope is not distinct from p.caller_scope
+        and d.scope is not distinct from p.scope
+        and d.caller_env is not distinct from p.caller_env
+        and d.callee_env is not distinct from p.callee_env
+        and d.message = p.message
+        and d.period = p.period
+        and d.policy_deployment = p.policy_deployment
+    left join requests_ruled as r
+        on r.pair = d.pair
+        and r.asked_method is not distinct from p.asked_method
+        and r.asked_path is not distinct from p.asked_path
+        and r.asked_host is not distinct from p.asked_host
+        and r.asked_address is not distinct from p.asked_address
+        and r.asked_identity is not distinct from p.asked_identity
+        and r.protection = p.protection
+    left join opened as o
+        on o.callee_service = p.callee_service
+        and o.scope is not distinct from p.scope
+        and o.callee_env is not distinct from p.callee_env
+        and o.url_path is not distinct from p.url_path
+        and o.used_host is not distinct from p.used_host
+        and o.period = p.period
+        and o.policy_deployment = p.policy_deployment
+    left join probed as b on b.shape = p.shape
+    left join outsiders as outside on outside.service = p.caller
+    left join known as claimed on claimed.service = p.claimed_caller
+    left join delegates as one on one.service = p.caller_service and one.principal = p.claimed_caller
+    left join delegates as two on two.service = p.caller_service and two.principal = p.verified_service
+    left join delegates as three on three.service = p.caller_service and three.principal = p.peer_service_proven
+    left join (select distinct credential_sha256 from believed_credentials) as i
+        on i.credential_sha256 = coalesce(p.credential_sha256, lower(left(p.peer_cert_sha256, 32)))
 )
-select
-    p.*,
-    coalesce(r.binding, d.granted_binding) as granted_binding,
-    coalesce(r.file, d.grant_file) as grant_file,
-    coalesce(r.line, d.grant_line) as grant_line,
-    coalesce(
-        p.callee_service,
-        p.db_name, p.db_system,
-        p.messaging_destination, p.messaging_system,
-        p.target_host, p.peer_service
-    ) as callee,
-    p.via <> [] as through_edge,
-    coalesce(p.name_road = 'public', false)
-        -- split horizon: a public name that resolved to a private address stays inside
-        and coalesce(p.peer_class not in ('private', 'link_local', 'shared', 'declared_internal'), true) as public_name,
-    -- of a name only its road tells, of an address its class
-    coalesce(p.peer_class in ('global', 'declared_public', 'egress'), false)
-        or coalesce(p.used_class in ('global', 'declared_public', 'egress') and host_is_address(p.used_host), false)
-        as public_address,
-    -- the callee saw its caller come by the address that the caller's calls to the outside come from
-    coalesce(p.egress_of = p.caller or (p.egress_of is null and p.egress), false) as by_egress,
-    -- a mesh's policy is what happens; a grant for all requests comes before one for some
-    coalesce(r.ruling, case when d.grant_line is not null then 'yes' end, r.fit, 'no') as grant_says,
-    grant_says = 'yes' as granted,
-    coalesce(d.granted_road, 'binding') as granted_road,
-    coalesce(d.policed, false) or r.ruling is not null as policed,
-    o.callee_service is not null as entry_declared,
-    outside.service is not null as caller_outside,
-    b.shape is not null as by_probe,
-    differ(p.caller_service, claimed.service, one.principal) as claim_differs,
-    differ(p.caller_service, p.verified_service, two.principal)
-        or differ(p.caller_service, p.peer_service_proven, three.principal)
-        or differ(p.verified_service, p.peer_service_proven, null) as credential_differs,
-    i.credential_sha256 is not null as issued,
-    -- the log is written in order: what is newer than the call says that it was complete by then
-    coalesce(
-        p.verified_caller is not null and p.credential_sha256 is not null and i.credential_sha256 is null
-        and p.before_last_issued and not p.before_log,
-        false
-    ) as never_issued
-from dated as p
-join declared as d
-    on d.caller is not distinct from p.caller
-    and d.callee_service is not distinct from p.callee_service
-    and d.caller_scope is not distinct from p.caller_scope
-    and d.scope is not distinct from p.scope
-    and d.caller_env is not distinct from p.caller_env
-    and d.callee_env is not distinct from p.callee_env
-    and d.message = p.message
-    and d.period = p.period
-    and d.policy_deployment = p.policy_deployment
-left join requests_ruled as r
-    on r.pair = d.pair
-    and r.asked_method is not distinct from p.asked_method
-    and r.asked_path is not distinct from p.asked_path
-    and r.asked_host is not distinct from p.asked_host
-    and r.asked_address is not distinct from p.asked_address
-    and r.asked_identity is not distinct from p.asked_identity
-    and r.protection = p.protection
-left join opened as o
-    on o.callee_service = p.callee_service
-    and o.scope is not distinct from p.scope
-    and o.callee_env is not distinct from p.callee_env
-    and o.url_path is not distinct from p.url_path
-    and o.used_host is not distinct from p.used_host
-    and o.period = p.period
-    and o.policy_deployment = p.policy_deployment
-left join probed as b on b.shape = p.shape
-left join outsiders as outside on outside.service = p.caller
-left join known as claimed on claimed.service = p.claimed_caller
-left join delegates as one on one.service = p.caller_service and one.principal = p.claimed_caller
-left join delegates as two on two.service = p.caller_service and two.principal = p.verified_service
-left join delegates as three on three.service = p.caller_service and three.principal = p.peer_service_proven
-left join (select distinct credential_sha256 from believed_credentials) as i
-    on i.credential_sha256 = coalesce(p.credential_sha256, lower(left(p.peer_cert_sha256, 32)))
+select p.*, l.* exclude (shape)
+from looked_up as l
+join dated as p using (shape)
