@@ -31,11 +31,20 @@ from bindtrace.propagation.guard.request import (
 from bindtrace.propagation.guard.settings import Guard
 from bindtrace.propagation.guard.spans import describe, text_headers
 from bindtrace.propagation.guard.verdict import attributes
-from bindtrace.propagation.proxies.endpoint_paths import CHECK, SAME, TOLD
-from bindtrace.propagation.vocabulary import ASKED_METHOD_HEADER, ASKED_URI_HEADER, PROXY_COMPONENTS
+from bindtrace.propagation.proxies.endpoint_paths import CHECK, REFUSED, SAME, TOLD
+from bindtrace.propagation.proxies.refused import judge_refused
+from bindtrace.propagation.vocabulary import (
+    ASKED_METHOD_HEADER,
+    ASKED_URI_HEADER,
+    CALLER_CLAIMED,
+    PROXY_COMPONENTS,
+    Mode,
+)
 
 MAX_HEADERS_BYTES: Final = 32 * 1024
 _ASKED: Final = frozenset(name.encode() for name in (ASKED_METHOD_HEADER, ASKED_URI_HEADER))
+_ENFORCE: Final[Mode] = "enforce"
+_TOLD_BY_HEADER: Final = (CHECK, REFUSED)
 _SPAN: Final = "authz"
 log = logging.getLogger("bindtrace.authz")
 
@@ -51,16 +60,22 @@ class AuthzApp(Guard):
             await _answer(send, 403, b"")
             return
         now_s = self._now_unix_nano() / 1e9
-        judgement, trust = await self._judge(request, now_s)
-        done = outcome(judgement, self.mode, self.receiver, now_s=now_s)
+        if scope["path"] == REFUSED:  # whatever our mode is, the proxy has refused it
+            trust, mode = self.trust.current(), _ENFORCE
+            judgement = judge_refused(request, trust, now_s=now_s)
+        else:
+            (judgement, trust), mode = await self._judge(request, now_s), self.mode
+        done = outcome(judgement, mode, self.receiver, now_s=now_s)
         values = attributes(judgement, done, self.receiver, trust, now_s=now_s, position="proxy")
         headers = text_headers(request.headers)
         host = headers.get("x-forwarded-host", headers.get("host", [None]))[0]
         described = describe(request.method[:32], request.path[:1024], "http", host, None)
         described.pop("url.scheme")  # the proxy's own listener, of which nothing is known here
         kind = SpanKind.INTERNAL
-        if scope["path"] == CHECK:  # by proxies that send no spans: this one stands for theirs
+        if scope["path"] in _TOLD_BY_HEADER:  # by proxies that send no spans: this one stands for theirs
             kind, described["component"] = SpanKind.SERVER, PROXY_COMPONENTS[0]
+        if scope["path"] == REFUSED and judgement.unverified is not None:
+            described[CALLER_CLAIMED] = judgement.unverified.service
         parent = propagate.extract(headers, context=Context())
         span = trace.get_tracer("bindtrace.authz").start_span(
             _SPAN, parent, kind, attributes={**described, **values}
@@ -96,7 +111,7 @@ def asked(scope: Scope) -> Request | None:
     path, method = str(scope["path"]), str(scope["method"])
     if path.startswith(f"{SAME}/"):
         return Request(headers, method, path.removeprefix(SAME), None, source)
-    if path != CHECK:
+    if path not in _TOLD_BY_HEADER:
         return None
     said = {name: list(_values(headers, name)) for name in _ASKED}
     if any(len(values) != 1 for values in said.values()):

@@ -10,6 +10,8 @@ SAME: Final = "/same"
 """Prefix under which a proxy sends method and path as they are (Envoy)."""
 CHECK: Final = "/check"
 """Path at which a proxy says method and URI in two headers of ours (nginx, Caddy)."""
+REFUSED: Final = "/refused"
+"""Path at which a proxy tells, in the same way, of a caller that it has refused for its certificate."""
 TOLD: Final = {
     f"x-{name.replace('.', '-').replace('_', '-')}": name
     for name in (

@@ -20,6 +20,15 @@ map $$ssl_client_verify $$bindtrace_certificate {
     SUCCESS 'Cert="$$ssl_client_escaped_cert"';
     default '';
 }
+map $$ssl_client_escaped_cert $$bindtrace_shown {
+    '' '';
+    default 'Cert="$$ssl_client_escaped_cert"';
+}
+# an error page is asked for by GET, whatever the request was
+map $$request $$bindtrace_method {
+    '~^(?<bindtrace_word>[A-Za-z]+) ' $$bindtrace_word;
+    default GET;
+}
 server {
     listen $inbound ssl;
     ssl_certificate $certificate;
@@ -38,6 +47,9 @@ server {
     large_client_header_buffers 4 16k;
     # what Connection names is for one hop alone: nginx would hand the token on, and not that it was named
     if ($$http_connection ~* "$named") { return 403; }
+
+    # a certificate that does not count, or none (495, 496), is refused here; authz serve leaves the span that says so
+    error_page 495 496 = /bindtrace-refused;
 
     location / {
         auth_request /bindtrace-authz;
@@ -67,6 +79,18 @@ server {
         proxy_set_header Client-Cert "";
         proxy_set_header X-Forwarded-Host $$http_host;
     }
+    location = /bindtrace-refused {
+        internal;
+        proxy_pass http://$authz/refused;
+        proxy_method GET;
+        proxy_pass_request_body off;
+        proxy_set_header Content-Length "";
+        proxy_set_header X-Bindtrace-Method $$bindtrace_method;
+        proxy_set_header X-Bindtrace-Uri $$request_uri;
+        proxy_set_header X-Forwarded-Client-Cert $$bindtrace_shown;
+        proxy_set_header Client-Cert "";
+        proxy_set_header X-Forwarded-Host $$http_host;
+    }
 }
 """)
 
@@ -84,11 +108,23 @@ CADDY: Final = Template("""\
 	tls $certificate $key {
 		protocols tls1.3
 		client_auth {
-			mode require_and_verify
+			# who shows none is refused below, where there is a span of it
+			mode verify_if_given
 			trusted_ca_cert_file $authorities
 		}
 	}
+	@uncertified not vars_regexp {http.request.tls.client.fingerprint} ^[0-9a-f]+$$
 	route {
+		handle @uncertified {
+			reverse_proxy $authz {
+				method GET
+				rewrite /refused
+				header_up -X-Forwarded-Client-Cert
+				header_up -Client-Cert
+				header_up X-Bindtrace-Method {method}
+				header_up X-Bindtrace-Uri {uri}
+			}
+		}
 		# what a client says of its certificate is nobody's word
 		request_header -X-Forwarded-Client-Cert
 		request_header Client-Cert ":{http.request.tls.client.certificate_der_base64}:"

@@ -17,12 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
 from interop.peers import peer
 from support import wait_for
 
 from bindtrace.propagation.authority.issuing import Authority
 from bindtrace.propagation.clock import now_unix_nano
-from bindtrace.propagation.identity import tls
+from bindtrace.propagation.identity import certificates, keys, tls
 from bindtrace.propagation.identity.spiffe import Workload
 from bindtrace.propagation.proxies.files import CredentialFiles
 from bindtrace.propagation.workload import joining
@@ -140,6 +141,21 @@ class Shop:
         files = CredentialFiles(folder)
         self.identity(service).subscribe(files.follow)
         return folder
+
+    def leaf(self, *, expired: bool) -> tuple[keys.PrivateKey, x509.Certificate]:
+        """Of clerk: an hour too old by the shop's own authority, or good by another of the same name."""
+        key, now_s = keys.generate(), now_unix_nano() // 10**9
+        clerk = Workload(TRUST_DOMAIN, "default", "production", "clerk", "1")
+        if expired:
+            signed = {"now_s": now_s - 7200, "life_s": 3600}
+            (ca,) = (self.authority / "keys").glob("ca-*.pem")
+            signer = keys.load_private_pem(ca.read_bytes())
+            (issuer,) = Authority(self.authority).bundle().authorities
+        else:
+            signed = {"now_s": now_s}
+            signer = keys.generate()
+            issuer = certificates.authority(TRUST_DOMAIN, 1, signer, now_s=now_s)
+        return key, certificates.leaf(clerk, keys.public_of(key), issuer, signer, **signed)
 
     def application(self) -> Application:
         app = Application()

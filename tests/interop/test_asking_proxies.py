@@ -19,6 +19,7 @@ from interop.sidecars import (
     hop_of,
     listening,
     process,
+    reported,
     run,
     traced,
 )
@@ -51,6 +52,7 @@ INVENTORY = Service(TRUST_DOMAIN, "default", "production", "inventory")
 class Before:
     """A proxy before inventory; `orders` and `stranger` are others' identities."""
 
+    shop: Shop
     app: Application
     port: int
     api: str
@@ -152,7 +154,12 @@ def before(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
                 up, seconds=30, what=f"the proxy; {[p.read_text()[-800:] for p in folder.glob('*.log')]}"
             )
             yield Before(
-                app, port, collector.endpoints["api"], shop.identity("orders"), shop.identity("stranger")
+                shop,
+                app,
+                port,
+                collector.endpoints["api"],
+                shop.identity("orders"),
+                shop.identity("stranger"),
             )
         assert collector.stop() == 0
 
@@ -218,17 +225,39 @@ def test_no_certificate_header_of_the_clients_own_gets_through(before: Before, n
         assert "admin" not in str(before.app.seen[-1])
 
 
-def test_without_a_certificate_there_is_no_answer_of_the_service(before: Before) -> None:
-    served, context = len(before.app.seen), ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+SHOWN = {
+    "nothing": ("peer_cert_missing", None),
+    "one of another authority": ("peer_cert_untrusted", None),
+    "an expired one": ("peer_cert_expired", "clerk"),
+}
+
+
+@pytest.mark.parametrize("shown", SHOWN)
+def test_without_a_certificate_that_counts_there_is_no_answer_of_the_service_and_a_refused_call(
+    before: Before, request: pytest.FixtureRequest, shown: str
+) -> None:
+    """Caddy ends the handshake where one is shown that does not count, and says so in a log of its own alone."""
+    served = len(before.app.seen)
+    leaf = (None, None) if shown == "nothing" else before.shop.leaf(expired=shown == "an expired one")
+    context = tls.client_context(*leaf, before.orders.bundle.authorities, expects=lambda _: True)
     connection = http.client.HTTPSConnection("127.0.0.1", before.port, context=context, timeout=10)
 
     try:
-        connection.request("GET", "/stock/7")
-        assert connection.getresponse().status in (400, 403)
+        connection.request("POST", "/stock/7", body=b"7")
+        assert connection.getresponse().status == 403
     except (ssl.SSLError, ConnectionError):
-        pass
+        assert request.node.callspec.params["before"] is not nginx
     finally:
         connection.close()
 
     assert len(before.app.seen) == served
+    reason, caller = SHOWN[shown]
+    if shown == "nothing" or request.node.callspec.params["before"] is not caddy:
+        (hop,) = wait_for(lambda: refused(before, reason), seconds=25, what=f"a call refused by {reason}")
+        assert (hop["caller"], hop["verdict"], hop["outcome"]) == (caller, "denied", "refused")
+        assert hop["grade"] in ("claimed", "inferred")
+
+
+def refused(before: Before, reason: str) -> list[dict[str, Any]]:
+    hops = reported(before.api, "hops", since="1h", limit=100000)
+    return [hop for hop in hops if hop["callee"] == "inventory" and hop["reason"] == reason]

@@ -12,16 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
 from interop.peers import peer
-from interop.sidecars import TRUST_DOMAIN, Application, Shop, called_with, get, hop_of, reported, traced
+from interop.sidecars import Application, Shop, called_with, get, hop_of, reported, traced
 from serving import collecting
 from support import free_port, wait_for
 
 from bindtrace.propagation.authority.issuing import Authority
-from bindtrace.propagation.clock import now_unix_nano
-from bindtrace.propagation.identity import certificates, keys, tls
-from bindtrace.propagation.identity.spiffe import Workload
+from bindtrace.propagation.identity import tls
 from bindtrace.propagation.workload.identity import Identity
 
 pytestmark = pytest.mark.slow  # an authority, a collector and two Envoys
@@ -63,7 +60,7 @@ class Running:
                 plain.sendall(b"GET / HTTP/1.1\r\nhost: inventory\r\n\r\n")
                 assert plain.recv(16) == b""
             return
-        leaf = (None, None) if shown == "nothing" else self._leaf(expired=shown == "an expired one")
+        leaf = (None, None) if shown == "nothing" else self.shop.leaf(expired=shown == "an expired one")
         trusted = Authority(self.shop.authority).bundle().authorities
         context = tls.client_context(*leaf, trusted, expects=lambda _: True)
         connection = http.client.HTTPSConnection("127.0.0.1", self.inventory, context=context, timeout=10)
@@ -71,21 +68,6 @@ class Running:
             (ssl.SSLError, ConnectionError)
         ):  # in TLS 1.3 a client learns of it with the answer
             _answered(connection)
-
-    def _leaf(self, *, expired: bool) -> tuple[keys.PrivateKey, x509.Certificate]:
-        """Of clerk: an hour too old by the shop's own authority, or good by another of the same name."""
-        key, now_s = keys.generate(), now_unix_nano() // 10**9
-        clerk = Workload(TRUST_DOMAIN, "default", "production", "clerk", "1")
-        if expired:
-            signed = {"now_s": now_s - 7200, "life_s": 3600}
-            (ca,) = (self.shop.authority / "keys").glob("ca-*.pem")
-            signer = keys.load_private_pem(ca.read_bytes())
-            (issuer,) = Authority(self.shop.authority).bundle().authorities
-        else:
-            signed = {"now_s": now_s}
-            signer = keys.generate()
-            issuer = certificates.authority(TRUST_DOMAIN, 1, signer, now_s=now_s)
-        return key, certificates.leaf(clerk, keys.public_of(key), issuer, signer, **signed)
 
 
 def _answered(connection: http.client.HTTPSConnection) -> int:

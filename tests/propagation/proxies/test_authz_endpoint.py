@@ -14,6 +14,7 @@ from identities import NOW_S, ORDERS, Scene
 from opentelemetry import trace
 
 from bindtrace.propagation.guard.request import FixedTrust, Request
+from bindtrace.propagation.identity import certificates, keys
 from bindtrace.propagation.identity.certificates import pem
 from bindtrace.propagation.proxies.endpoint import MAX_HEADERS_BYTES, AuthzApp
 
@@ -147,3 +148,52 @@ def test_a_certificate_that_the_proxy_forwards_proves_the_call(spans: Spans, sou
     said = spans.said()
     assert (start["status"], said["bindtrace.authz.assurance"]) == (200, "mtls")
     assert said["bindtrace.peer.id"] == str(ORDERS)
+
+
+def refused(*shown: tuple[bytes, bytes]) -> Request:
+    """As nginx and Caddy tell of a caller that they turned away for its certificate."""
+    asked = ((b"x-bindtrace-method", b"POST"), (b"x-bindtrace-uri", b"/stock/7"))
+    return Request((*asked, *shown), "GET", "/refused", None, "127.0.0.1")
+
+
+def shown(certificate: x509.Certificate) -> tuple[bytes, bytes]:
+    return b"x-forwarded-client-cert", f'Cert="{quote(pem(certificate).decode())}"'.encode()
+
+
+def leaf(scene: Scene, *, own: bool = True, at_s: int = NOW_S) -> x509.Certificate:
+    """Of orders, by the authority of the scene or by another of the same name."""
+    key = keys.generate()
+    (authority,), signer = scene.domain.bundle().authorities, scene.domain.ca_key
+    if not own:
+        signer = keys.generate()
+        authority = certificates.authority(ORDERS.trust_domain, 1, signer, now_s=NOW_S)
+    return certificates.leaf(ORDERS, keys.public_of(key), authority, signer, now_s=at_s)
+
+
+@pytest.mark.parametrize("mode", ["observe", "enforce"])
+@pytest.mark.parametrize(
+    ("reason", "caller", "of"),
+    [
+        ("peer_cert_missing", None, lambda _: ()),
+        ("peer_cert_missing", None, lambda _: ((b"x-forwarded-client-cert", b""),)),
+        ("peer_cert_untrusted", None, lambda scene: (shown(leaf(scene, own=False)),)),
+        ("peer_cert_expired", "s-orders", lambda scene: (shown(leaf(scene, at_s=NOW_S - 90_000)),)),
+        ("peer_cert_not_yet_valid", "s-orders", lambda scene: (shown(leaf(scene, at_s=NOW_S + 3600)),)),
+        ("peer_cert_untrusted", "s-orders", lambda scene: (shown(leaf(scene)),)),
+        ("peer_cert_untrusted", None, lambda _: ((b"x-forwarded-client-cert", b'Cert="nothing"'),)),
+    ],
+)
+def test_who_was_turned_away_for_his_certificate_leaves_a_refused_call_and_never_passes(
+    spans: Spans, mode: str, reason: str, caller: str | None, of: Any
+) -> None:
+    scene = Scene()
+
+    start, _ = call(endpoint(scene, mode), refused(*of(scene)))
+
+    assert start["status"] == 403
+    span, said = spans.one(), spans.said()
+    assert (said["bindtrace.authz.reason"], said["bindtrace.authz.decision"]) == (reason, "deny")
+    assert (span.kind, said["component"]) == (trace.SpanKind.SERVER, "proxy")
+    assert said.get("bindtrace.caller.claimed") == caller
+    assert "bindtrace.caller.id" not in said
+    assert "bindtrace.peer.id" not in said
