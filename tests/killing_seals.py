@@ -15,6 +15,7 @@ from bindtrace.queries.analyse import analyse
 from bindtrace.queries.database import join_lake, open_database, reader
 
 MOST_S = 2.0
+TOLD = 10
 
 
 def kill_while_sealing(folder: Path, cycles: int, seed: int) -> Con:
@@ -41,6 +42,10 @@ def kill_while_sealing(folder: Path, cycles: int, seed: int) -> Con:
         assert child.poll() is None, child.communicate()[1]
         child.kill()
         child.communicate()
+        if (cycle + 1) % TOLD == 0:  # seen with `make campaign ARGS=-s`
+            print(
+                f"{cycle + 1} of {cycles} kills, {len((folder / 'acks').read_text().split())} loads acknowledged"
+            )
     con = open_database(db)
     join_lake(con)
     analyse(con)
