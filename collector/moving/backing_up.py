@@ -1,4 +1,4 @@
-"""Backups of a stopped collector's database: its file, and a list of what is in it, by which a restore is verified.
+"""Backups of a stopped collector's database: its file and its lake, and a list by which a restore is verified.
 
 Not in it: the journal, which is loaded first, and the salt of redacted credentials, which stays where it is.
 """
@@ -9,15 +9,18 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import duckdb
 
+from bindtrace.collector.moving import lake_copies
 from bindtrace.collector.moving.digests import Held, held, sha256_of, tables
 from bindtrace.propagation.clock import now_unix_nano
 from bindtrace.propagation.durable import sync_path
 from bindtrace.propagation.errors import Refusal
-from bindtrace.queries.database import SCHEMA_VERSION, open_database, open_read_only
+from bindtrace.queries.database import SCHEMA_VERSION, join_lake, open_database, open_read_only
+from bindtrace.queries.lake import place
+from bindtrace.queries.lake.naming import Lake
 from bindtrace.queries.lock import acquire
 from bindtrace.queries.source import ready_file
 
@@ -27,20 +30,30 @@ DATA: Final = "bindtrace.duckdb"
 LIST: Final = "backup.json"
 
 
-def back_up(db: Path, folder: Path, on_step: OnStep = lambda _: None) -> dict[str, Held]:
-    """Writes `folder`, which must not be there yet; returns what the tables hold. Raises `Refusal`."""
+class Copied(NamedTuple):
+    """What the tables hold, those of the lake too; `elsewhere` is a lake that is not in the backup."""
+
+    tables: dict[str, Held]
+    of_lake: dict[str, Held]
+    elsewhere: Lake | None
+
+
+def back_up(db: Path, folder: Path, on_step: OnStep = lambda _: None) -> Copied:
+    """Writes `folder`, which must not be there yet. Raises `Refusal`."""
     ready_file(db)
     if folder.exists():
         raise Refusal(f"{folder} is there already", fix="name a new folder for each backup")
     lock = acquire(db)
     try:
-        contents = _contents(db, on_step)
+        copied, lake = _contents(db, on_step)
         on_step("copying the file")
         partly = folder.with_name(f"{folder.name}.partly")
         shutil.rmtree(partly, ignore_errors=True)
         partly.mkdir(parents=True)
         shutil.copyfile(db, partly / DATA)
-        _write_list(partly, contents)
+        if lake is not None and copied.elsewhere is None:
+            lake_copies.copy_out(lake, partly, on_step)
+        _write_list(partly, copied)
         _sync(partly)
         partly.rename(folder)
     except OSError as error:
@@ -49,11 +62,14 @@ def back_up(db: Path, folder: Path, on_step: OnStep = lambda _: None) -> dict[st
         ) from error
     finally:
         lock.release()
-    return contents
+    return copied
 
 
-def restore(folder: Path, db: Path, on_step: OnStep = lambda _: None) -> dict[str, Held]:
-    """Makes `db`, which must not be there yet, from a backup, and verifies every table. Raises `Refusal`."""
+def restore(folder: Path, db: Path, on_step: OnStep = lambda _: None) -> Copied:
+    """Makes `db`, which must not be there yet, from a backup, and its lake beside it; verifies every table.
+
+    Raises `Refusal`.
+    """
     listed = _read_list(folder)
     if db.exists() or db.with_name(f"{db.name}.journal").is_dir():
         raise Refusal(f"{db} is there already", fix="name a new path with --db, or move the old one away")
@@ -71,6 +87,8 @@ def restore(folder: Path, db: Path, on_step: OnStep = lambda _: None) -> dict[st
         ) from error
     con = open_read_only(partly, alone=True)
     try:
+        known = place.lake_of(con)
+        elsewhere = None if known is None or listed["lake"] else known
         for name, told in listed["tables"].items():
             on_step(f"verifying {name}")
             if (found := held(con, name)) != Held(told["rows"], told["digest"]):
@@ -88,31 +106,72 @@ def restore(folder: Path, db: Path, on_step: OnStep = lambda _: None) -> dict[st
         raise
     finally:
         con.close()
+    copied = Copied(_listed(listed["tables"]), _listed(listed["lake"]), elsewhere)
+    if copied.of_lake:
+        _restore_lake(folder, db, partly, copied.of_lake, listed["lake_files"], on_step)
     _sync(db.parent)
     partly.rename(db)
-    return {name: Held(told["rows"], told["digest"]) for name, told in listed["tables"].items()}
+    return copied
 
 
-def _contents(db: Path, on_step: OnStep) -> dict[str, Held]:
+def _restore_lake(
+    folder: Path, db: Path, partly: Path, of_lake: dict[str, Held], files: dict[str, str], on_step: OnStep
+) -> None:
+    """Beside the database, which is told so."""
+    try:
+        lake = lake_copies.copy_in(folder, db, of_lake, files, on_step)
+        con = open_database(partly)
+        try:
+            place.remember(con, lake)
+            con.execute("checkpoint")
+        finally:
+            con.close()
+    except Refusal:
+        partly.unlink(missing_ok=True)
+        raise
+    except (duckdb.Error, OSError) as error:
+        partly.unlink(missing_ok=True)
+        raise Refusal(
+            f"the lake in {folder} cannot be restored: {str(error).splitlines()[0]}", fix="use another backup"
+        ) from None
+
+
+def _listed(told: dict[str, Any]) -> dict[str, Held]:
+    return {name: Held(one["rows"], one["digest"]) for name, one in told.items()}
+
+
+def _contents(db: Path, on_step: OnStep) -> tuple[Copied, Lake | None]:
+    """And where its lake is. What a crash left half moved between both is settled first."""
     con = open_database(db)
     try:
+        lake = place.lake_of(con)
+        copies = lake is not None and lake_copies.is_copied(lake)
+        if copies:
+            join_lake(con)
         con.execute("checkpoint")
         found = {}
         for name in tables(con):
             on_step(f"reading {name}")
             found[name] = held(con, name)
-        return found
+        of_lake = lake_copies.contents(con, on_step) if copies else {}
+        return Copied(found, of_lake, None if copies else lake), lake
+    except duckdb.Error as error:
+        raise Refusal(
+            f"{db} or its lake cannot be read: {str(error).splitlines()[0]}", fix="see `bindtrace doctor`"
+        ) from None
     finally:
         con.close()
 
 
-def _write_list(folder: Path, contents: dict[str, Held]) -> None:
+def _write_list(folder: Path, copied: Copied) -> None:
     told: dict[str, Any] = {
         "made_unix_nano": str(now_unix_nano()),
         "schema_version": SCHEMA_VERSION,
         "duckdb_version": duckdb.__version__,
         "sha256": sha256_of(folder / DATA),
-        "tables": {name: one._asdict() for name, one in contents.items()},
+        "tables": {name: one._asdict() for name, one in copied.tables.items()},
+        "lake": {name: one._asdict() for name, one in copied.of_lake.items()},
+        "lake_files": lake_copies.files(folder),
     }
     (folder / LIST).write_text(json.dumps(told, indent=2) + "\n", "utf-8")
 
@@ -125,7 +184,10 @@ def _read_list(folder: Path) -> dict[str, Any]:
             f"{folder} is not a backup: {getattr(error, 'strerror', None) or error}",
             fix="name a folder that `bindtrace backup` wrote",
         ) from None
-    if not (isinstance(listed, dict) and isinstance(listed.get("tables"), dict) and "sha256" in listed):
+    kinds = (("tables", dict), ("lake", dict), ("lake_files", dict), ("sha256", str))
+    if isinstance(listed, dict):
+        listed = {"lake": {}, "lake_files": {}} | listed  # backups of before had none
+    if not (isinstance(listed, dict) and all(isinstance(listed.get(key), kind) for key, kind in kinds)):
         raise Refusal(f"{folder / LIST} is not the list of a backup", fix="use another backup")
     if listed.get("schema_version") != SCHEMA_VERSION:
         raise Refusal(

@@ -13,8 +13,8 @@ from rich.console import Console
 from bindtrace.collector.moving import backing_up, exporting, migrating
 from bindtrace.collector.moving.digests import Held
 from bindtrace.propagation.errors import Refusal
-from bindtrace.queries.database import join_lake, open_database, open_read_only
-from bindtrace.queries.lake.place import lake_of, read_both
+from bindtrace.queries.database import join_lake, open_database
+from bindtrace.queries.lake.place import read_both
 from bindtrace.queries.query import FOREVER
 from bindtrace.queries.render import say
 from bindtrace.queries.source import DEFAULT_DB, ready_file
@@ -68,24 +68,34 @@ def export(db: Path, output: Path, form: str, since: int, until: int) -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @_DB
 def backup(folder: Path, db: Path) -> None:
-    """Copy a stopped collector's database into a new FOLDER, with what a restore is verified by."""
+    """Copy a stopped collector's database, and its lake, into a new FOLDER, with what a restore is verified by.
+
+    A lake with its catalog in PostgreSQL or its data in object storage is not copied; it is named.
+    """
     with _step("backup") as told:
-        contents = backing_up.back_up(db, folder, told)
-    say(f"backed up {db} into {folder}: {_counted(contents)}")
-    copy = open_read_only(folder / backing_up.DATA, alone=True)
-    if lake := lake_of(copy):
-        say(f"what is sealed is not in it: copy the lake, {lake.catalog} and {lake.data}, as well")
-    copy.close()
+        copied = backing_up.back_up(db, folder, told)
+    say(f"backed up {db} into {folder}: {_counted(copied.tables)}")
+    _tell_of_lake(
+        copied, "back it up with its own means (pg_dump; versions or copies of the bucket) after this"
+    )
 
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @_DB
 def restore(folder: Path, db: Path) -> None:
-    """Make a new database from a backup; every table is counted and compared."""
+    """Make a new database from a backup, with its lake beside it; every table is counted and compared."""
     with _step("restore") as told:
-        contents = backing_up.restore(folder, db, told)
-    say(f"restored {db} from {folder}, verified: {_counted(contents)}")
+        copied = backing_up.restore(folder, db, told)
+    say(f"restored {db} from {folder}, verified: {_counted(copied.tables)}")
+    _tell_of_lake(copied, "see that it is there, and not older than this copy")
+
+
+def _tell_of_lake(copied: backing_up.Copied, fix: str) -> None:
+    if copied.of_lake:
+        say(f"and its lake: {_counted(copied.of_lake)}")
+    elif lake := copied.elsewhere:
+        say(f"WARNING: what is sealed is not in it: it is in {lake.catalog} and {lake.data}. fix: {fix}")
 
 
 @click.command()

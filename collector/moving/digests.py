@@ -18,18 +18,18 @@ class Held(NamedTuple):
     digest: str
 
 
-def tables(con: duckdb.DuckDBPyConnection) -> list[str]:
-    """Names of the tables, sorted; views hold nothing of their own."""
+def tables(con: duckdb.DuckDBPyConnection, within: str = ALIAS) -> list[str]:
+    """Names of the tables of an attached database, sorted; views hold nothing of their own."""
     rows = con.execute(
-        "select table_name from duckdb_tables() where database_name = ? and not internal order by 1", [ALIAS]
+        "select table_name from duckdb_tables() where database_name = ? and not internal order by 1", [within]
     ).fetchall()
     return [name for (name,) in rows]
 
 
-def held(con: duckdb.DuckDBPyConnection, table: str) -> Held:
+def held(con: duckdb.DuckDBPyConnection, table: str, within: str = ALIAS) -> Held:
     """Rows and digest of a table of ours."""
     row = con.execute(
-        f'select count(*), coalesce(sum(hash(one)), 0)::varchar from (select * from {ALIAS}.main."{table}") as one'
+        f'select count(*), coalesce(sum(hash(one)), 0)::varchar from (select * from {within}.main."{table}") as one'
     ).fetchone()
     assert row is not None
     return Held(int(row[0]), str(row[1]))

@@ -111,6 +111,16 @@ def _attach(
             time.sleep(random.uniform(0, _PAUSE_S))  # noqa: S311  nobody guesses it
 
 
+def move(con: duckdb.DuckDBPyConnection, lake: Lake) -> None:
+    """Tells a catalog that is a file, and that was copied, where its data are now. Raises `duckdb.Error`."""
+    con.execute(f"attach {quoted(lake.catalog.removeprefix(PREFIX))} as moved")
+    con.execute(
+        "update moved.main.ducklake_metadata set value = ? where key = 'data_path'",
+        [f"{lake.data.rstrip('/')}/"],
+    )
+    con.execute("detach moved")
+
+
 def _bounded(lake: Lake) -> str:
     """The catalog's address, with a bound on how long it is tried: libpq has none, and who starts must not hang."""
     if lake.kind() != "postgres" or "://" in lake.catalog or environment.read("PGCONNECT_TIMEOUT"):

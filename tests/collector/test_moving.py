@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from drawing import SERVER, draw, span
 from drawn_shop import PUBLIC_ID, write_shop
 from otlp_requests import one_span
+from sealed import database, seal_all
 
 from bindtrace.collector.import_command import import_files
 from bindtrace.collector.moving.commands import backup, export, migrate, restore
 from bindtrace.collector.moving.digests import held, tables
 from bindtrace.collector.moving.migrating import CARRIED
+from bindtrace.queries.analyse import analyse
 from bindtrace.queries.catalog import run_report
-from bindtrace.queries.database import SCHEMA_VERSION, open_database
+from bindtrace.queries.database import SCHEMA_VERSION, join_lake, open_database
+from bindtrace.queries.lake import place
+from bindtrace.queries.lake.naming import Lake
 from bindtrace.queries.lock import acquire
 from bindtrace.queries.query import Query
+from bindtrace.queries.source import FileSource
 
 
 @pytest.fixture
@@ -91,6 +98,82 @@ def test_a_backup_is_restored_and_verified_table_by_table(tmp_path: Path, shop: 
     }
     one.close()
     other.close()
+
+
+@pytest.fixture
+def sealed(shop: Path) -> Path:
+    """Most of it is in its lake; one trace came later."""
+    con = database(shop)
+    seal_all(con)
+    draw(con, span("late", SERVER, 99, trace=77))
+    analyse(con)
+    con.close()
+    return shop
+
+
+@pytest.mark.slow
+def test_a_backup_has_the_lake_too_and_needs_the_old_one_no_more(tmp_path: Path, sealed: Path) -> None:
+    before = whole(sealed)
+    done = run(backup, tmp_path / "kept", "--db", sealed)
+    assert done.exit_code == 0, done.output
+    assert "and its lake" in done.output
+    shutil.rmtree(sealed.with_name(f"{sealed.name}.lake"))
+
+    done = run(restore, tmp_path / "kept", "--db", tmp_path / "new.duckdb")
+
+    assert done.exit_code == 0, done.output
+    assert "and its lake" in done.output
+    assert whole(tmp_path / "new.duckdb") == before
+    assert not sealed.with_name(f"{sealed.name}.lake").exists()
+    con = open_database(tmp_path / "new.duckdb")
+    join_lake(con)
+    assert seal_all(con) == 1
+    con.close()
+    assert whole(tmp_path / "new.duckdb") == before
+
+
+def whole(db: Path) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
+    """Hops and findings, of both."""
+    source = FileSource(db)
+    try:
+        return tuple(sorted(source.rows(name, Query()), key=repr) for name in ("hops", "findings"))  # type: ignore[return-value]
+    finally:
+        source.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", ["changed", "missing"])
+def test_a_damaged_lake_in_a_backup_is_refused_and_leaves_nothing(
+    tmp_path: Path, sealed: Path, damage: str
+) -> None:
+    run(backup, tmp_path / "kept", "--db", sealed)
+    file = max((tmp_path / "kept" / "lake").rglob("spans/**/*.parquet"), key=lambda path: path.stat().st_size)
+    content = bytearray(file.read_bytes())
+    content[len(content) // 3] ^= 1
+    file.unlink()
+    if damage == "changed":
+        file.write_bytes(content)
+
+    done = run(restore, tmp_path / "kept", "--db", tmp_path / "new.duckdb")
+
+    assert done.exit_code == 2, done.output
+    assert "use another backup" in done.output
+    assert list(tmp_path.glob("new*")) == []
+
+
+def test_a_lake_that_others_share_is_named_and_not_copied(tmp_path: Path, shop: Path) -> None:
+    con = open_database(shop)
+    place.remember(con, Lake("ducklake:postgres:dbname=traces host=db.internal", "s3://traces/lake"))
+    con.close()
+
+    kept = run(backup, tmp_path / "kept", "--db", shop)
+    new = run(restore, tmp_path / "kept", "--db", tmp_path / "new.duckdb")
+
+    assert (kept.exit_code, new.exit_code) == (0, 0)
+    for said in (kept.output, new.output):
+        assert "WARNING: what is sealed is not in it" in said
+        assert "s3://traces/lake" in said
+        assert "fix: " in said
 
 
 def test_a_damaged_backup_is_refused_and_leaves_nothing(tmp_path: Path, shop: Path) -> None:
