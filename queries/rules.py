@@ -4,7 +4,8 @@ A rule selects `trace_id, anchor_span_id, answered, severity, file, line, eviden
 it selects the subject itself, `caller, callee, severity, file, line, evidence`, and what else it knows of the columns
 of views/subject_findings.sql; of the kind `static` the same from what was declared alone. `severity` null means that
 of the header; `evidence` is a JSON object whose keys the header's `message`, `fix` and `check` may name. The header's
-`concerns` is a condition that every call the rule finds meets, so that a question about a trace or a window runs few.
+`concerns` is a condition that every call the rule finds meets, over the facts of `concerns.py` and the policy; `needs`
+is one that some call of the window meets where it finds any. So a question about a trace or a window runs few rules.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ class Rule:
     reads: tuple[str, ...]
     parameters: tuple[str, ...]
     concerns: str
+    needs: str
     message: str
     why: str
     fix: str
@@ -109,6 +111,7 @@ def rule_of(file: sql_files.SqlFile) -> Rule:
         reads=listed["reads"],
         parameters=listed["parameters"],
         concerns=file.header.get("concerns", "true"),
+        needs=file.header.get("needs", "true"),
         message=file.header["message"],
         why=file.header["why"],
         fix=file.header["fix"],
@@ -164,10 +167,27 @@ def in_order(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _concerned(con: duckdb.DuckDBPyConnection, rules: list[Rule], query: Query) -> list[Rule]:
     """Those rules that a call of the window concerns: each costs milliseconds to plan, this pass as much as one."""
-    of_hops = [rule for rule in rules if rule.of_hops and rule.concerns != "true"]
+    of_hops = {rule.name: rule for rule in rules if rule.of_hops and rule.concerns != "true"}
     if len(of_hops) < 2:
         return rules
-    columns = ",\n    ".join(f"coalesce(bool_or({rule.concerns}), false)" for rule in of_hops)
+    conditions = {name: (rule.concerns, rule.needs) for name, rule in of_hops.items()}
+    idle = set(of_hops) - _met(con, conditions, query)
+    return [rule for rule in rules if rule.name not in idle]
+
+
+def needed(con: duckdb.DuckDBPyConnection, names: Iterable[str], query: Query) -> set[str]:
+    """Those of the rules that may find something in the window, by what some call of it must be like for them to."""
+    wanted = set(names)
+    conditions = {name: (RULES[name].needs,) for name in wanted if RULES[name].needs != "true"}
+    return wanted - (set(conditions) - _met(con, conditions, query)) if conditions else wanted
+
+
+def _met(con: duckdb.DuckDBPyConnection, conditions: Mapping[str, tuple[str, ...]], query: Query) -> set[str]:
+    """The names each of whose conditions some call of the window meets, not all of them the same call."""
+    columns = ",\n    ".join(
+        " and ".join(f"coalesce(bool_or({condition}), false)" for condition in of_one if condition != "true")
+        for of_one in conditions.values()
+    )
     row = con.execute(
         f"""select
     {columns}
@@ -184,8 +204,7 @@ where
             }
         ),
     ).fetchone()
-    idle = {rule.name for rule, concerns in zip(of_hops, row or (), strict=False) if not concerns}
-    return [rule for rule in rules if rule.name not in idle]
+    return {name for name, met in zip(conditions, row or (), strict=False) if met}
 
 
 def flagged(names: Iterable[str]) -> str:

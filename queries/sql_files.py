@@ -12,8 +12,8 @@ from importlib.resources import files
 
 KEYS = frozenset(
     {
-        "severity", "category", "status", "reads", "concerns", "why", "message", "fix", "check", "may be wrong when",
-        "source", "parameters", "columns", "kind", "run by", "quiet",
+        "severity", "category", "status", "reads", "concerns", "needs", "why", "message", "fix", "check",
+        "may be wrong when", "source", "parameters", "columns", "kind", "run by", "quiet",
     }
 )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any, Final
 from uuid import UUID
 
@@ -20,13 +21,17 @@ WITHIN: Final = (
 
 
 Wanted = dict[str, Any]
-"""The ids, as `traces`, and between which loads they are."""
+"""The ids, as `traces`, between which loads they are, and by which policy calls are judged now."""
+
+_ANY: Final = "in (select unnest($traces::uuid[]))"
+_ONE: Final = "= ($traces::uuid[])[1]"
+"""The same of one trace: planned and run in a millisecond less."""
 
 
 def wanted(con: duckdb.DuckDBPyConnection, traces: Sequence[UUID]) -> Wanted:
     """The traces with their bounds."""
-    given: Wanted = {"traces": list(traces)}
-    return given | rows_of(con.execute(sql_files.folder("traces")["bounds"].text, given))[0]
+    given: Wanted = {"traces": list(dict.fromkeys(traces))}
+    return given | of_traces(con, "bounds", given)[0]
 
 
 def of_traces(con: duckdb.DuckDBPyConnection, name: str, traces: Wanted) -> list[Row]:
@@ -36,6 +41,24 @@ def of_traces(con: duckdb.DuckDBPyConnection, name: str, traces: Wanted) -> list
 
 def asked(con: duckdb.DuckDBPyConnection, text: str, traces: Wanted) -> list[Row]:
     """The rows of a statement that takes of `Wanted` what it names."""
-    return rows_of(
-        con.execute(text, unsigned({key: value for key, value in traces.items() if f"${key}" in text}))
-    )
+    return rows_of(con.execute(*bound(text, traces)))
+
+
+def bound(text: str, traces: Wanted) -> tuple[str, dict[str, Any]]:
+    """The statement, or a part of one, for these traces, and the values that it names."""
+    if len(traces.get("traces", ())) == 1:
+        text = text.replace(_ANY, _ONE)
+    return text, unsigned({key: value for key, value in traces.items() if f"${key}" in text})
+
+
+def spans_of(con: duckdb.DuckDBPyConnection, traces: Wanted) -> list[Row]:
+    """The rows of `traces/spans.sql`, each span as it came first, in the order of their beginning."""
+    rows = sorted(of_traces(con, "spans", traces), key=itemgetter("load_id"))
+    first: dict[tuple[Any, ...], Row] = {}
+    for row in rows:
+        first.setdefault(_SPAN(row), {key: value for key, value in row.items() if key != "load_id"})
+    return sorted(first.values(), key=_BEGINNING)
+
+
+_SPAN: Final = itemgetter("trace_id", "span_id", "kind", "resource_id")
+_BEGINNING: Final = itemgetter("trace_id", "start_time_unix_nano", "span_id")

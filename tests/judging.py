@@ -23,14 +23,15 @@ def found(con: duckdb.DuckDBPyConnection, rule: str, *spans: S) -> list[dict[str
 
 
 def unconcerned(con: duckdb.DuckDBPyConnection, name: str) -> list[Any]:
-    """Calls that the rule finds and that do not meet its own `concerns`: a trace by id would not show them."""
+    """Calls that the rule finds, and by its own `concerns` and `needs` does not: a trace by id would not show them."""
     rule = RULES[name]
     if not rule.of_hops:
         return []
     values = {"since": 0, "until": FOREVER, "environment": None, "now": now_unix_nano()}
     return con.execute(
         f"select trace_id, anchor_span_id, answered from (\n{rule.text}\n) "
-        f"except select trace_id, anchor_span_id, answered from hops where {rule.concerns}",
+        f"except select trace_id, anchor_span_id, answered from hops "
+        f"where {rule.concerns} and (select bool_or({rule.needs}) from hops)",
         {key: value for key, value in values.items() if f"${key}" in rule.text},
     ).fetchall()
 

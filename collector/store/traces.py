@@ -14,18 +14,17 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span, TracesDa
 
 from bindtrace.collector.otlp.readback import otlp_json, read_requests
 from bindtrace.propagation.vocabulary import UNKNOWN_SERVICE
-from bindtrace.queries.stored_traces import WITHIN, wanted
+from bindtrace.queries.stored_traces import WITHIN, bound, wanted
 from bindtrace.queries.tempo.judgements import judgements
-from bindtrace.queries.unsigned import unsigned
 
 
 def trace_bytes(con: duckdb.DuckDBPyConnection, trace_id: UUID) -> bytes:
     """A serialized `TracesData`, empty where nothing of the trace is stored; each span once."""
-    within = wanted(con, [trace_id])
-    judged = judgements(con, within).get(trace_id, {})
+    traces = wanted(con, [trace_id])
+    judged = judgements(con, traces).get(trace_id, {})
     answer = TracesData()
     seen: set[bytes] = set()
-    for request in read_requests(con, WITHIN, unsigned(within)):
+    for request in read_requests(con, *bound(WITHIN, traces)):
         for envelope in request.resource_spans:
             _complete(envelope, seen, judged)
         answer.resource_spans.extend(request.resource_spans)

@@ -5,6 +5,7 @@
 -- reads: hops, spans
 -- quiet: 30 s
 -- concerns: answered and coalesce(guarded_at in ('inner', 'unknown'), true)
+-- needs: guarded_at is not null
 -- message: {what}.
 -- why: what a request meets before the guard is not protected by it.
 -- fix: {instead}.

@@ -9,7 +9,7 @@ from uuid import UUID
 import duckdb
 import orjson
 
-from bindtrace.queries.stored_traces import of_traces, wanted
+from bindtrace.queries.stored_traces import spans_of, wanted
 from bindtrace.queries.tempo.judgements import judgements
 from bindtrace.queries.traceql.fields import KINDS
 
@@ -21,7 +21,7 @@ def traces_json(con: duckdb.DuckDBPyConnection, trace_ids: Sequence[UUID]) -> li
     """The traces that are stored, in the order asked; never one without spans, which would stop Grafana."""
     by_trace: dict[UUID, list[Json]] = {}
     traces = wanted(con, trace_ids)
-    for row in of_traces(con, "spans", traces):
+    for row in spans_of(con, traces):
         by_trace.setdefault(row["trace_id"], []).append(row)
     judged = judgements(con, traces)
     return [

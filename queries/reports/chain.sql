@@ -2,7 +2,7 @@
 -- parameters: since, until, environment, trace_id
 -- reads: hops, traces, trace_links
 -- why: hops carry the last load of their trace, so that the row groups of all other loads are skipped; the traces of one
---      chain are those that its keys link. `near` is read twice, and not kept: only the few rows wanted are read whole.
+--      chain are those that its keys link. `near` is read once: asked for one trace alone it is looked for in all loads.
 with recursive linked as (
     select $trace_id::uuid as trace_id
     union
@@ -23,10 +23,12 @@ loads as materialized (
 near as not materialized (
     select hops.* from hops semi join linked using (trace_id) semi join loads using (load_id)
 ),
-wanted as materialized (
-    select chain_trace_id from near where trace_id = $trace_id::uuid
-    union
-    select $trace_id::uuid
+chained as not materialized (
+    select *
+    from near
+    qualify
+        chain_trace_id = $trace_id::uuid
+        or bool_or(trace_id = $trace_id::uuid) over (partition by chain_trace_id)
 )
 select
     span_hex(anchor_span_id) || case when answered then '' else '!' end as id,
@@ -64,8 +66,7 @@ select
     critical,
     ms(critical_nano) as critical_ms,
     error_origin
-from near as hops
-semi join wanted using (chain_trace_id)
+from chained as hops
 where
     hops.start_time_unix_nano >= $since
     and hops.start_time_unix_nano < $until

@@ -9,10 +9,11 @@ import duckdb
 
 from bindtrace.propagation.vocabulary import JUDGEMENTS
 from bindtrace.queries.catalog import Row
-from bindtrace.queries.rules import RULES
-from bindtrace.queries.stored_traces import Wanted, asked
-from bindtrace.queries.traceql.conditions import Values
-from bindtrace.queries.traceql.rows import judged
+from bindtrace.queries.concerns import Names, concerned
+from bindtrace.queries.query import Query
+from bindtrace.queries.rules import flagged, needed
+from bindtrace.queries.stored_traces import Wanted, asked, of_traces
+from bindtrace.queries.traceql.rows import WINDOW
 
 Judged = dict[int, dict[str, str]]
 """By span id, each word of `JUDGEMENTS` that has a value; of several values of a word all, joined by a comma."""
@@ -20,9 +21,9 @@ Judged = dict[int, dict[str, str]]
 
 def judgements(con: duckdb.DuckDBPyConnection, traces: Wanted) -> dict[UUID, Judged]:
     """What each of the traces has of them."""
-    calls = _calls(con, traces)
+    calls = of_traces(con, "calls", traces)
     words: dict[UUID, dict[int, dict[str, set[str]]]] = {}
-    for row in calls + _found(con, calls):
+    for row in calls + _found(con, calls, concerned(con, traces, calls)):
         for span_id in row["evidence"]:
             span = words.setdefault(row["trace_id"], {}).setdefault(span_id, {})
             for word in JUDGEMENTS:
@@ -36,31 +37,34 @@ def judgements(con: duckdb.DuckDBPyConnection, traces: Wanted) -> dict[UUID, Jud
     }
 
 
-def _calls(con: duckdb.DuckDBPyConnection, traces: Wanted) -> list[Row]:
-    """Every call of the traces, with whether it concerns each rule."""
-    columns = "".join(f',\n    {rule.concerns} as "{rule.name}"' for rule in RULES.values() if rule.of_hops)
-    text = f"""select
-    trace_id, evidence, start_time_unix_nano, road, verdict, reason, grade{columns}
-from hops
-where load_id >= $first_load and load_id <= $last_load and trace_id in (select unnest($traces::uuid[]))"""
-    return asked(con, text, traces)
+def _found(con: duckdb.DuckDBPyConnection, calls: Sequence[Row], rules: Sequence[Names]) -> list[Row]:
+    """What rules find of the calls, with their evidence. A rule costs milliseconds to plan, so few of them run."""
+    by_trace: dict[UUID, tuple[list[Row], set[str]]] = {}
+    for row, concerns in zip(calls, rules, strict=True):
+        own, names = by_trace.setdefault(row["trace_id"], ([], set()))
+        own.append(row)
+        names |= concerns
+    return [row for trace, (own, names) in by_trace.items() for row in _found_in(con, trace, own, names)]
 
 
-def _found(con: duckdb.DuckDBPyConnection, calls: Sequence[Row]) -> list[Row]:
-    """What rules find of the calls. A rule costs milliseconds to plan, so those run that concern one of the trace."""
-    by_trace: dict[UUID, list[Row]] = {}
-    for row in calls:
-        by_trace.setdefault(row["trace_id"], []).append(row)
-    found: list[Row] = []
-    for trace, own in by_trace.items():
-        rules = {name for name in RULES if any(row.get(name) for row in own)}
-        if not rules:
-            continue
-        starts = [row["start_time_unix_nano"] for row in own]
-        tables = ", ".join(judged(Values(rows={"j"}, findings=rules)))
-        text = (
-            f"with {tables} select trace_id, [span_id] as evidence, finding from judged "
-            "where trace_id = $trace_id and finding is not null"
-        )
-        found += asked(con, text, {"trace_id": trace, "since": min(starts), "until": max(starts) + 1})
-    return found
+def _found_in(
+    con: duckdb.DuckDBPyConnection, trace: UUID, calls: Sequence[Row], names: set[str]
+) -> list[Row]:
+    starts = [call["start_time_unix_nano"] for call in calls]
+    since, until = min(starts), max(starts) + 1
+    rules = needed(con, names, Query(since_unix_nano=since, until_unix_nano=until))
+    if not rules:
+        return []
+    text = (
+        f"with {WINDOW} select anchor_span_id, answered, rule from (\n{flagged(rules)}\n) "
+        "where trace_id = $trace_id"
+    )
+    evidence = {(call["anchor_span_id"], call["answered"]): call["evidence"] for call in calls}
+    return [
+        {
+            "trace_id": trace,
+            "evidence": evidence.get((row["anchor_span_id"], row["answered"]), ()),
+            "finding": row["rule"],
+        }
+        for row in asked(con, text, {"trace_id": trace, "since": since, "until": until})
+    ]

@@ -34,7 +34,7 @@ SOURCES: Final[dict[Row, tuple[str, str]]] = {
 """How each row is joined to the span, and the table that it comes from."""
 
 # a rule reads `hops` as its window, and a call is older than the spans of it that are asked for
-_WINDOW: Final = """hops as (
+WINDOW: Final = """hops as (
     select * from every_hop
     where start_time_unix_nano >= $since and start_time_unix_nano < $until
 )"""
@@ -49,9 +49,9 @@ def judged(values: Values) -> list[str]:
     if "j" not in values.rows:
         return []
     if not values.findings & set(RULES):
-        return [_WINDOW, _JUDGED.format(flags="cross join (select null::varchar as rule) as f")]
+        return [WINDOW, _JUDGED.format(flags="cross join (select null::varchar as rule) as f")]
     return [
-        _WINDOW,
+        WINDOW,
         f"flagged as materialized (\n{flagged(values.findings)}\n)",
         _JUDGED.format(flags="left join flagged as f using (trace_id, anchor_span_id, answered)"),
     ]

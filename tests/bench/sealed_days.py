@@ -26,7 +26,7 @@ from bindtrace.queries.lake import upkeep
 from bindtrace.queries.lake.naming import lake_beside
 from bindtrace.queries.lake.sealing import due, seal
 from bindtrace.queries.query import Query
-from bindtrace.queries.stored_traces import of_traces, wanted
+from bindtrace.queries.stored_traces import spans_of, wanted
 
 DAY_NANO = 86_400 * 10**9
 HOUR_NANO = 3600 * 10**9
@@ -140,7 +140,7 @@ def _questions(con: Any, days: int):  # type: ignore[no-untyped-def]
             f"select distinct trace_id from lake.main.spans using sample {LOOKED_UP}"
         ).fetchall()
     ]
-    took = sorted(_cpu(lambda trace=trace: of_traces(own, "spans", wanted(own, [trace]))) for trace in traces)
+    took = sorted(_cpu(lambda trace=trace: spans_of(own, wanted(own, [trace]))) for trace in traces)
     yield f"trace by id in the lake: {took[len(took) // 2] * 1e3:.0f} ms, at most {took[-1] * 1e3:.0f}"
     own.close()
 

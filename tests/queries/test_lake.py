@@ -20,14 +20,14 @@ from sealed import FAR, Con, database, hot, rows, seal_all
 from bindtrace.propagation.errors import Refusal
 from bindtrace.queries import database as databases
 from bindtrace.queries.analyse import analyse, rebuild
-from bindtrace.queries.catalog import REPORTS, run_report
+from bindtrace.queries.catalog import REPORTS, Row, run_report
 from bindtrace.queries.database import join_lake, open_database, open_read_only, reader
 from bindtrace.queries.lake import sealing, upkeep
 from bindtrace.queries.lake.naming import Lake, lake_at, lake_beside
 from bindtrace.queries.lake.upkeep import Upkeep
 from bindtrace.queries.query import Query
 from bindtrace.queries.source import FileSource
-from bindtrace.queries.stored_traces import of_traces, wanted
+from bindtrace.queries.stored_traces import of_traces, spans_of, wanted
 from bindtrace.queries.tempo.judgements import judgements
 
 DAY = 86_400 * 10**9
@@ -96,15 +96,20 @@ def test_a_part_that_is_sealed_and_a_part_that_is_not_are_one(con: Con) -> None:
     assert answers(con) == whole
 
 
+def _read(own: Con, trace: uuid.UUID) -> tuple[list[Row], list[Row]]:
+    traces = wanted(own, [trace])
+    return spans_of(own, traces), of_traces(own, "summaries", traces)
+
+
 def test_a_whole_trace_is_found_by_its_id_wherever_it_is(con: Con) -> None:
     trace = uuid.UUID(GOOD_ID)
     own = reader(con)
-    before = [of_traces(own, name, wanted(own, [trace])) for name in ("spans", "summaries")]
+    before = _read(own, trace)
     judged = judgements(own, wanted(own, [trace]))
 
     seal_all(con)
 
-    assert [of_traces(own, name, wanted(own, [trace])) for name in ("spans", "summaries")] == before
+    assert _read(own, trace) == before
     assert judgements(own, wanted(own, [trace])) == judged
     assert len(before[0]) == 7
 
