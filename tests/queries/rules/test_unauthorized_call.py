@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import duckdb
 import pytest
-from drawing import CLIENT, SERVER, S, span
+from drawing import CLIENT, NOON, SECOND, SERVER, S, draw, span
 from judging import found
+from shop_policy import settings, vercel
+
+from bindtrace.propagation.clock import now_unix_nano
+from bindtrace.propagation.manifest import Grant
+from bindtrace.queries.policy import install_policy
 
 RULE = "unauthorized-call"
 STOREFRONT = "spiffe://shop.example/project/p1/env/prod/service/storefront/deployment/d7"
@@ -43,3 +49,69 @@ def test_trap_a_bad_credential_says_nothing_of_a_grant(shop: duckdb.DuckDBPyConn
 
 def test_trap_what_only_a_manifest_does_not_declare_is_another_rules(shop: duckdb.DuckDBPyConnection) -> None:
     assert not found(shop, RULE, span("storefront", CLIENT, 1), span("ledger-api", SERVER, 2, 1))
+
+
+def _deployed(
+    con: duckdb.DuckDBPyConnection, ago_s: int, *made_ago_s: int, allowed_ago_s: int | None = None
+) -> None:
+    """A manifest that grants storefront to ledger since then; refused calls, and one that passes, of those times."""
+    now = now_unix_nano()
+    before = vercel()
+    granted = Grant("vercel", "", None, "storefront", "ledger", "LEDGER_URL", "vercel.json", 30)
+    install_policy(con, [before, settings()], at_unix_nano=now - 3600 * SECOND)
+    after = replace(before, revision="9", grants=(*before.grants, granted))
+    install_policy(con, [after, settings()], at_unix_nano=now - ago_s * SECOND)
+    for trace, made in enumerate(made_ago_s, 1):
+        draw(con, *_at(_call("caller_not_bound", "deny"), trace, now - made * SECOND))
+    if allowed_ago_s is not None:
+        draw(con, *_at(_call("ok", "allow"), 99, now - allowed_ago_s * SECOND))
+
+
+def _at(spans: tuple[S, ...], trace: int, start: int) -> tuple[S, ...]:
+    return tuple(replace(one, trace=trace, at_ms=(start - NOON) / 1e6) for one in spans)
+
+
+def test_a_call_that_is_granted_since_less_than_two_refreshes_is_pending(
+    shop: duckdb.DuckDBPyConnection,
+) -> None:
+    _deployed(shop, 100, 60)
+
+    (row,) = found(shop, RULE)
+
+    assert (row["severity"], row["count"]) == ("info", 1)
+    assert "pending" in row["message"]
+
+
+def test_what_is_refused_when_the_guard_must_have_heard_is_no_longer_pending(
+    shop: duckdb.DuckDBPyConnection,
+) -> None:
+    _deployed(shop, 200, 150, 60)
+
+    (row,) = found(shop, RULE)
+
+    assert (row["severity"], row["count"]) == ("medium", 2)
+    assert "pending" not in row["message"]
+
+
+def test_after_five_minutes_nothing_is_pending_any_more(shop: duckdb.DuckDBPyConnection) -> None:
+    _deployed(shop, 400, 350)
+
+    assert [row["severity"] for row in found(shop, RULE)] == ["medium"]
+
+
+def test_trap_a_deploy_whose_guard_has_heard_since(shop: duckdb.DuckDBPyConnection) -> None:
+    _deployed(shop, 400, 350, allowed_ago_s=200)
+
+    assert not found(shop, RULE)
+
+
+def test_a_grant_that_was_there_before_the_deploy_excuses_nothing(shop: duckdb.DuckDBPyConnection) -> None:
+    now = now_unix_nano()
+    before = vercel()
+    granted = Grant("vercel", "", None, "storefront", "ledger", "LEDGER_URL", "vercel.json", 30)
+    first = replace(before, revision="8", grants=(*before.grants, granted))
+    install_policy(shop, [first, settings()], at_unix_nano=now - 3600 * SECOND)
+    install_policy(shop, [replace(first, revision="9"), settings()], at_unix_nano=now - 100 * SECOND)
+    draw(shop, *_at(_call("caller_not_bound", "deny"), 1, now - 60 * SECOND))
+
+    assert [row["severity"] for row in found(shop, RULE)] == ["medium"]
