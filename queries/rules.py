@@ -210,11 +210,13 @@ where
 def flagged(names: Iterable[str]) -> str:
     """SQL for the calls that break any of these rules: the key of the hop, `rule` and `severity`.
 
-    Its text reads `hops` as the window, and the parameters that the rules' own headers name.
+    Its text reads `hops` as the window, and the parameters that the rules' own headers name, but for `now`, which is
+    written into it: who asks by it has parameters of his own.
     """
+    now = f"{now_unix_nano()}::ubigint"
     parts = [
         f"select trace_id, anchor_span_id, answered, '{rule.name}' as rule, "
-        f"coalesce(severity::varchar, '{rule.severity}') as severity\nfrom (\n{rule.text}\n)"
+        f"coalesce(severity::varchar, '{rule.severity}') as severity\nfrom (\n{rule.text.replace('$now', now)}\n)"
         for rule in RULES.values()
         if rule.name in set(names) and rule.of_hops
     ]
