@@ -25,7 +25,7 @@ from bindtrace.queries.lake.naming import LakeRefusal
 from bindtrace.queries.lake.place import lake_of
 from bindtrace.queries.lake.refusals import LakeAwayError
 from bindtrace.queries.lake.sealing import due, forget, newest_load, reconcile, seal
-from bindtrace.queries.lake.upkeep import STEPS, Upkeep, newest_files
+from bindtrace.queries.lake.upkeep import STEPS, Step, Upkeep, alone, newest_files
 
 SEAL_SPANS: Final = 2 * ROW_GROUP_SIZE
 """Of one seal, about: 82,000 are sorted in 384 MiB; 160,000 went by way of the disk, for 16 us a span more."""
@@ -107,17 +107,26 @@ class Sealer:
         return self.sealed_spans - before
 
     def keep_up(self, stop: threading.Event) -> None:
-        """Drops what is too old, merges small files, removes those that nobody reads. Faults of the lake are logged."""
+        """Drops what is too old, merges small files, removes those that nobody reads; of a shared lake, one at a time.
+
+        Faults of the lake are logged.
+        """
         now = now_unix_nano()
         with self._gate:
             forget(self._con, now - REMEMBERED_NANO)
-        for step in STEPS:
-            if stop.is_set():
-                return
-            try:
-                step(self._con, now, self._plan.upkeep)
-            except duckdb.Error as error:
-                log.warning("event=lake_upkeep_failed step=%s reason=%r", step.__name__, one_line(error))
+        try:
+            with alone(self._con) as free:
+                for step in STEPS if free else ():
+                    if not stop.is_set():
+                        self._do(step, now)
+        except duckdb.Error as error:
+            log.warning("event=lake_upkeep_failed reason=%r", one_line(error))
+
+    def _do(self, step: Step, now_unix_nano: int) -> None:
+        try:
+            step(self._con, now_unix_nano, self._plan.upkeep)
+        except duckdb.Error as error:
+            log.warning("event=lake_upkeep_failed step=%s reason=%r", step.__name__, one_line(error))
 
     def _step(self) -> int:
         began_s = time.monotonic()

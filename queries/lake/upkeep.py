@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,6 +15,8 @@ from bindtrace.queries.lake.place import NAME, lake_of
 from bindtrace.queries.transaction import transaction
 
 Connection = duckdb.DuckDBPyConnection
+_META: Final = f"__ducklake_metadata_{NAME}"
+_LOCK: Final = 0x62696E64  # any number that others do not take: `bind`
 DAY_NANO: Final = 86_400 * 10**9
 READ_NANO: Final = 600 * 10**9
 SMALL_BYTES: Final = 16 * 1024 * 1024
@@ -40,6 +43,27 @@ class Upkeep:
 
     keep_nano: Mapping[str, int] = field(default_factory=dict)
     read_nano: int = READ_NANO
+
+
+@contextlib.contextmanager
+def alone(con: Connection) -> Iterator[bool]:
+    """Whether nobody else keeps this lake up just now; if so, nobody begins before the block ends, or its process.
+
+    A lock of PostgreSQL's, held by a transaction of its own; a catalog that is a file has one process anyway.
+    """
+    lake = lake_of(con)
+    if lake is None or lake.kind() != "postgres":
+        yield True
+        return
+    own = con.cursor()
+    try:
+        own.execute("begin")
+        row = own.execute(
+            f"select * from postgres_query('{_META}', 'select pg_try_advisory_xact_lock({_LOCK})')"
+        ).fetchone()
+        yield bool(row and row[0])
+    finally:
+        own.close()
 
 
 def drop_old(con: Connection, now_unix_nano: int, plan: Upkeep) -> None:
@@ -88,9 +112,8 @@ def clean(con: Connection, now_unix_nano: int, plan: Upkeep) -> None:
         con.execute(f"checkpoint {_META}")
 
 
-_META: Final = f"__ducklake_metadata_{NAME}"
-
-STEPS: Final[tuple[Callable[[Connection, int, Upkeep], None], ...]] = (drop_old, merge, clean)
+Step = Callable[[Connection, int, Upkeep], None]
+STEPS: Final[tuple[Step, ...]] = (drop_old, merge, clean)
 
 
 def newest_files(con: Connection, lake: Lake) -> list[str]:

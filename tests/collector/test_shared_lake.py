@@ -24,9 +24,11 @@ from support import free_port, wait_for
 
 from bindtrace.collector.store.gate import Gate
 from bindtrace.collector.store.sealing import Sealer, SealingPlan
+from bindtrace.propagation.clock import now_unix_nano
 from bindtrace.propagation.errors import Refusal
 from bindtrace.queries.analyse import analyse
 from bindtrace.queries.database import cursor, join_lake, open_database, open_lake, reader
+from bindtrace.queries.lake import upkeep
 from bindtrace.queries.lake.naming import Lake, LakeRefusal, lake_at
 from bindtrace.queries.lake.refusals import LakeAwayError
 from bindtrace.queries.query import Query
@@ -223,6 +225,28 @@ def test_collectors_that_begin_together_make_one_lake(catalog: str, tmp_path: Pa
     assert [con.execute("select count(*) from lake.main.sealed").fetchall() for con in opened] == [[(0,)]] * 3
     for con in opened:
         con.close()
+
+
+@pytest.mark.slow
+def test_of_those_that_share_a_lake_one_keeps_it_up_at_a_time(catalog: str, tmp_path: Path) -> None:
+    lake = lake_at(catalog, str(tmp_path / "data"))
+    one, other = began(tmp_path / "a.duckdb", lake), began(tmp_path / "b.duckdb", lake)
+
+    with upkeep.alone(one) as first:
+        for step in upkeep.STEPS:
+            step(one, now_unix_nano(), upkeep.Upkeep())
+        with upkeep.alone(other) as second:
+            pass
+    with upkeep.alone(other) as after:
+        pass
+    holding = upkeep.alone(one)
+    holding.__enter__()
+    one.close()  # as a process that ends
+    with upkeep.alone(other) as when_gone:
+        pass
+
+    assert (first, second, after, when_gone) == (True, False, True, True)
+    other.close()
 
 
 def began(path: Path, lake: Lake) -> duckdb.DuckDBPyConnection:
