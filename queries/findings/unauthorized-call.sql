@@ -29,6 +29,8 @@ deploying as (
     from refused as r
     where
         r.grant_line is not null
+        -- of another callee or environment a token is whatever the policy says
+        and r.reason not in ('callee_mismatch', 'environment_mismatch')
         and not exists (
             from grant_revisions as g
             join manifests as m using (revision)

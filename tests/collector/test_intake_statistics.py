@@ -116,6 +116,18 @@ def test_what_is_no_metrics_request_is_refused_and_nothing_is_raised(body: bytes
     assert isinstance(found, Undecodable)
 
 
+@pytest.mark.parametrize("encoding", ["metrics", "metrics-json"])
+def test_a_request_that_is_cut_or_damaged_anywhere_is_judged_and_raises_nothing(encoding: str) -> None:
+    sent = metrics(("http.rbac.denied", 2), ("listener.ssl.fail_verify_error", 1))
+    body = sent.SerializeToString() if encoding == "metrics" else json_format.MessageToJson(sent).encode()
+
+    for at in range(len(body)):
+        for damaged in (body[:at], body[:at] + bytes([body[at] ^ 0x81]) + body[at + 1 :]):
+            found = admit(damaged, encoding)  # type: ignore[arg-type]
+            assert isinstance(found, Admitted | Undecodable)
+            assert not isinstance(found, Admitted) or found.spans <= 2
+
+
 def test_more_points_than_one_request_may_hold_are_refused_before_they_are_decoded() -> None:
     points = b"\x3a" + _sized(b"\x0a\x00" * 1_100_000)  # a sum of empty points
     inner = b"\x12" + _sized(b"\x12" + _sized(points))

@@ -52,7 +52,11 @@ def test_trap_what_only_a_manifest_does_not_declare_is_another_rules(shop: duckd
 
 
 def _deployed(
-    con: duckdb.DuckDBPyConnection, ago_s: int, *made_ago_s: int, allowed_ago_s: int | None = None
+    con: duckdb.DuckDBPyConnection,
+    ago_s: int,
+    *made_ago_s: int,
+    allowed_ago_s: int | None = None,
+    reason: str = "caller_not_bound",
 ) -> None:
     """A manifest that grants storefront to ledger since then; refused calls, and one that passes, of those times."""
     now = now_unix_nano()
@@ -62,7 +66,7 @@ def _deployed(
     after = replace(before, revision="9", grants=(*before.grants, granted))
     install_policy(con, [after, settings()], at_unix_nano=now - ago_s * SECOND)
     for trace, made in enumerate(made_ago_s, 1):
-        draw(con, *_at(_call("caller_not_bound", "deny"), trace, now - made * SECOND))
+        draw(con, *_at(_call(reason, "deny"), trace, now - made * SECOND))
     if allowed_ago_s is not None:
         draw(con, *_at(_call("ok", "allow"), 99, now - allowed_ago_s * SECOND))
 
@@ -91,6 +95,12 @@ def test_what_is_refused_when_the_guard_must_have_heard_is_no_longer_pending(
 
     assert (row["severity"], row["count"]) == ("medium", 2)
     assert "pending" not in row["message"]
+
+
+def test_a_token_of_another_callee_is_no_matter_of_a_deploy(shop: duckdb.DuckDBPyConnection) -> None:
+    _deployed(shop, 100, 60, reason="callee_mismatch")
+
+    assert [row["severity"] for row in found(shop, RULE)] == ["medium"]
 
 
 def test_after_five_minutes_nothing_is_pending_any_more(shop: duckdb.DuckDBPyConnection) -> None:
