@@ -9,14 +9,12 @@ from typing import Any
 
 import duckdb
 import pytest
-from drawing import CLIENT, INTERNAL, NOON, SECOND, SERVER, draw, span, trace_id
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from drawing import CLIENT, NOON, SECOND, SERVER, draw, span, trace_id
 from otlp_requests import one_span
-from sending_as import sent
+from sending_as import issue_told, sent
 from shop_policy import EDGE, INVENTORY, settings, vercel
 
 from bindtrace.propagation.manifest import DeclaredService, Match
-from bindtrace.propagation.vocabulary import ISSUER_SCOPE
 from bindtrace.queries.analyse import analyse
 from bindtrace.queries.policy import install_policy
 
@@ -35,17 +33,6 @@ VERDICT = {
     "bindtrace__authz__reason": "ok",
     "bindtrace__caller__id": BILLING,
 }
-
-
-def issue_told(credential: str) -> ExportTraceServiceRequest:
-    """As an authority sends it, or somebody who says that he is one."""
-    request = one_span(
-        9, service="authority", trace_id=bytes.fromhex(credential),
-        bindtrace__issued__jti_sha256=credential, bindtrace__issued__subject=BILLING,
-    )  # fmt: skip
-    held = request.resource_spans[0].scope_spans[0]
-    held.scope.name, held.spans[0].name, held.spans[0].kind = ISSUER_SCOPE, "issue token", INTERNAL
-    return request
 
 
 def judged(
@@ -150,13 +137,13 @@ def test_once_an_authority_is_named_its_own_sender_alone_is_believed(
     given = [vercel(), replace(settings(), services=(named,))]
     install_policy(shop, given)
     for sender in senders:
-        sent(shop, issue_told(RECEIPT["credential_sha256"]), sender)
+        sent(shop, issue_told(RECEIPT["credential_sha256"], BILLING), sender)
 
     assert judged(shop, VERIFIED | RECEIPT, **RECEIPT)["grade"] == grade
 
 
 def test_without_a_name_whoever_tells_is_believed(shop: Con) -> None:
-    sent(shop, issue_told(RECEIPT["credential_sha256"]), "")
+    sent(shop, issue_told(RECEIPT["credential_sha256"], BILLING), "")
 
     assert judged(shop, VERIFIED | RECEIPT, **RECEIPT)["grade"] == "proven"
 
