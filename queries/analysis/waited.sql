@@ -4,31 +4,40 @@
 --         then the sibling that had finished last before that one began; children are cut to their parent.
 -- why: siblings are on one clock, their caller's; so nothing but the parent's own start need be moved to it.
 create or replace temp table waited as
-with recursive inside as materialized (
+with recursive clocked as (
+    select
+        call,
+        start_time_unix_nano::hugeint + skew_nano as start,
+        start_time_unix_nano::hugeint + skew_nano + duration_nano as finish,
+        duration_nano
+    from parents
+),
+inside as materialized (
+    -- from the parent's start on, which it is cut to: small numbers, at half the cost of moments
     select
         c.call,
         c.parent,
-        greatest(c.start_time_unix_nano::hugeint, p.start_time_unix_nano + p.skew_nano) as start,
-        least(
-            c.start_time_unix_nano::hugeint + c.duration_nano, p.start_time_unix_nano + p.skew_nano + p.duration_nano
-        ) as finish,
-        count(*) over (partition by c.parent) as siblings
+        greatest(c.start_time_unix_nano - p.start, 0)::ubigint as start,
+        least(c.start_time_unix_nano::hugeint + c.duration_nano - p.start, p.duration_nano)::ubigint as finish
     from parents as c
-    join parents as p on p.call = c.parent
+    join clocked as p on p.call = c.parent
     where
-        c.start_time_unix_nano < p.start_time_unix_nano + p.skew_nano + p.duration_nano
-        and c.start_time_unix_nano::hugeint + c.duration_nano > p.start_time_unix_nano + p.skew_nano
+        c.start_time_unix_nano < p.finish
+        and c.start_time_unix_nano::hugeint + c.duration_nano > p.start
+),
+several as (
+    select parent from inside group by parent having count(*) > 1
 ),
 moments as (
     -- beginnings and ends of siblings in one row of time; of two at the same moment the end comes first, but for one
     -- that lasted no time, which does not come before itself
     select *, finish as moment, false as begins, case when start = finish then 2 else 0 end as place
     from inside
-    where siblings > 1
+    semi join several using (parent)
     union all
     select *, start, true, case when start = finish then 1 else 3 end
     from inside
-    where siblings > 1
+    semi join several using (parent)
 ),
 steps as materialized (
     -- for each sibling the last end before it began (by window: 1.5.5 corrupts memory in an `asof join` here)
@@ -51,8 +60,9 @@ chosen as (
     where s.begins and s.earlier is not null
 ),
 waits as materialized (
-    select i.*, i.siblings = 1 or c.call is not null as chosen
+    select i.*, s.parent is null or c.call is not null as chosen
     from inside as i
+    left join several as s using (parent)
     left join chosen as c using (call)
 ),
 below as (
