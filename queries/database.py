@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
+from collections.abc import Collection
+from functools import cache
 from pathlib import Path
+from typing import Final
 
 import duckdb
 
@@ -32,13 +36,16 @@ def open_database(path: Path | None) -> duckdb.DuckDBPyConnection:
     """Opens or creates a database and its tables; `None` is a database in memory.
 
     Further connections come from `cursor`. Raises `Refusal` when the file is held by another process, is
-    not a DuckDB file, or was written by a newer bindtrace.
+    not a DuckDB file, or was written by a newer bindtrace or an unreleased one.
     """
     con = _attach(path, read_only=False)
     if path is not None:
         _check_version(con, path)
     for statement in sql_files.ordered("schema"):
         con.execute(statement.text)
+    if not _has_digest(con):
+        con.execute("delete from meta where key = $1", [_DIGEST])
+        con.execute("insert into meta values ($1, $2)", [_DIGEST, _schema_digest()])
     if not con.execute("select 1 from meta where key = 'schema_version'").fetchall():
         con.executemany(
             "insert into meta values (?, ?)",
@@ -218,3 +225,44 @@ def _refuse_other_versions(con: duckdb.DuckDBPyConnection, path: Path) -> None:
             f"{path} has schema version {found[0]}, this bindtrace reads {SCHEMA_VERSION}",
             fix="use the version of bindtrace that wrote it, or `bindtrace migrate` an older one",
         )
+    if _has_digest(con):
+        return
+    # a table that is not there will be made
+    if lacking := [".".join(each) for each in sorted(_columns() - _columns_of(con)) if each[0] in tables]:
+        raise Refusal(
+            f"{path} is of an unreleased bindtrace: it lacks {', '.join(lacking[:3])}",
+            fix="`bindtrace export` it with the bindtrace that wrote it, and `bindtrace import` that into another file",
+        )
+
+
+_DIGEST: Final = "schema_digest"
+
+
+@cache
+def _schema_digest() -> str:
+    """A file made by this very schema need not be looked at column by column."""
+    texts = "\n".join(statement.text for statement in sql_files.ordered("schema"))
+    return hashlib.sha256(texts.encode()).hexdigest()
+
+
+def _has_digest(con: duckdb.DuckDBPyConnection) -> bool:
+    stored = con.execute("select value from meta where key = $1", [_DIGEST]).fetchone()
+    return stored == (_schema_digest(),)
+
+
+@cache
+def _columns() -> frozenset[tuple[str, str]]:
+    """Of every table, as this bindtrace makes it."""
+    con = open_database(None)
+    try:
+        return _columns_of(con)
+    finally:
+        con.close()
+
+
+def _columns_of(con: duckdb.DuckDBPyConnection) -> frozenset[tuple[str, str]]:
+    found = con.execute(
+        "select table_name, column_name from duckdb_columns() "
+        "where table_name in (select table_name from duckdb_tables())"
+    ).fetchall()
+    return frozenset((table, column) for table, column in found)

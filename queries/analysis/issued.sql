@@ -1,6 +1,7 @@
 -- Issued: what the authority's spans of these loads say that it issued, kept for the calls that show it later.
 -- parameters: after, upto (load ids)
 -- reads: spans, instrumentation_scopes, resources
+-- only where: select 1 from instrumentation_scopes where name = 'bindtrace.authority'
 -- why: a span's verdict is one service's word; that the credential was ever issued is another's (enforcement.md 3.17).
 insert into issued_credentials
 select

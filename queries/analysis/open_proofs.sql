@@ -1,5 +1,6 @@
 -- Open proofs: what callers signed whose callee was not seen, so that a callee that comes later finds them.
 -- reads: nodes, touched, unanswered, halves, trace_links
+-- only where: select 1 from nodes where proof_sha256 is not null
 insert into trace_links
 select distinct md5(n.proof_sha256)::uuid as chain, t.trace_id, t.last_load_id as load_id
 from unanswered as u

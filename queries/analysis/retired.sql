@@ -1,6 +1,7 @@
 -- Retired: what the authority's spans of these loads say of deployments, each state once.
 -- parameters: after, upto (load ids)
 -- reads: spans, instrumentation_scopes, resources
+-- only where: select 1 from instrumentation_scopes where name = 'bindtrace.authority'
 -- why: that a deployment is no longer to be called nobody knows but who replaced it (findings.md F12).
 insert into deployment_states
 select

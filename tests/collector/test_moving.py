@@ -17,6 +17,7 @@ from bindtrace.collector.import_command import import_files
 from bindtrace.collector.moving.commands import backup, export, migrate, restore
 from bindtrace.collector.moving.digests import held, tables
 from bindtrace.collector.moving.migrating import CARRIED
+from bindtrace.propagation.errors import Refusal
 from bindtrace.queries.analyse import analyse
 from bindtrace.queries.catalog import run_report
 from bindtrace.queries.database import SCHEMA_VERSION, join_lake, open_database
@@ -259,6 +260,34 @@ def test_an_older_file_is_brought_up_to_date_and_kept(tmp_path: Path, shop: Path
     assert con.execute("select value from meta where key = 'schema_version'").fetchone() == (SCHEMA_VERSION,)
     con.close()
     assert "already" in run(migrate, "--db", shop).output
+
+
+def test_a_file_of_an_unreleased_schema_is_refused_by_what_it_lacks_and_let_go(tmp_path: Path, shop: Path) -> None:
+    con = open_database(shop)
+    con.execute("delete from meta where key = 'schema_digest'")
+    con.execute("alter table hops drop column guarded_at")
+    con.close()
+
+    done = run(export, "--db", shop, "-o", tmp_path / "out")
+
+    assert done.exit_code == 2
+    assert "it lacks hops.guarded_at" in done.output
+    assert "bindtrace import" in done.output
+    with pytest.raises(Refusal, match="unreleased"):
+        open_database(shop)
+
+
+def test_a_file_without_the_digest_of_its_schema_is_opened_where_nothing_lacks(shop: Path) -> None:
+    con = open_database(shop)
+    con.execute("delete from meta where key = 'schema_digest'")
+    con.execute("drop table span_conflicts")
+    con.close()
+
+    con = open_database(shop)
+
+    assert con.execute("select count(*) from span_conflicts").fetchone() == (0,)
+    assert con.execute("select count(*) from meta where key = 'schema_digest'").fetchone() == (1,)
+    con.close()
 
 
 def test_a_newer_file_is_refused_untouched(tmp_path: Path, shop: Path) -> None:

@@ -38,6 +38,13 @@ def test_order_file_and_folder_name_the_same_files(folder: str) -> None:
     assert [file.name for file in sql_files.ordered(folder)]
 
 
+def test_a_step_that_is_only_for_some_data_makes_no_table_that_others_read() -> None:
+    left_out = [step for step in sql_files.ordered("analysis") if "only where" in step.header]
+
+    assert len(left_out) == 4
+    assert not [step.name for step in left_out if "create or replace temp" in step.text]
+
+
 @pytest.mark.parametrize("name", sorted(REPORT_KEYS))
 def test_a_report_has_exactly_the_columns_of_the_contract(con: duckdb.DuckDBPyConnection, name: str) -> None:
     text = sql_files.folder("reports")[name].text
