@@ -262,7 +262,9 @@ def test_an_older_file_is_brought_up_to_date_and_kept(tmp_path: Path, shop: Path
     assert "already" in run(migrate, "--db", shop).output
 
 
-def test_a_file_of_an_unreleased_schema_is_refused_by_what_it_lacks_and_let_go(tmp_path: Path, shop: Path) -> None:
+def test_a_file_of_an_unreleased_schema_is_refused_by_what_it_lacks_and_let_go(
+    tmp_path: Path, shop: Path
+) -> None:
     con = open_database(shop)
     con.execute("delete from meta where key = 'schema_digest'")
     con.execute("alter table hops drop column guarded_at")
