@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import Final
