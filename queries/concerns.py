@@ -11,16 +11,17 @@ from typing import Any, Final
 
 import duckdb
 
+from bindtrace.queries import sql_files
 from bindtrace.queries.catalog import Row
 from bindtrace.queries.rules import RULES
-from bindtrace.queries.stored_traces import Wanted, asked
+from bindtrace.queries.stored_traces import ANY, Wanted, asked
 
 FACTS: Final = (
     "answered", "orphan", "depth", "caller", "caller_env", "caller_deployment", "callee", "callee_env",
     "callee_deployment", "kind", "verified_caller", "road", "protection", "verdict", "reason", "guarded_at", "grade",
     "pairing", "marks",
 )  # fmt: skip
-"""The columns of a call that `concerns` of a rule may read; what else it reads is in the digest of the policy."""
+"""The columns of `traces/calls.sql` that `concerns` of a rule may read, beside what `_STATE` tells of."""
 
 MOST: Final = 20_000
 """Tuples that are kept; then all are forgotten. Of a mesh there are some dozens, but each deployment brings its own."""
@@ -48,9 +49,14 @@ def concerned(con: duckdb.DuckDBPyConnection, traces: Wanted, calls: Sequence[Ro
 def _told(con: duckdb.DuckDBPyConnection, traces: Wanted) -> dict[Key, Names]:
     """By the facts of the calls of these traces; kept under the policy that the same statement saw."""
     rules = [rule for rule in RULES.values() if rule.of_hops]
-    conditions = "".join(f',\n    coalesce({rule.concerns}, false) as "rule {rule.name}"' for rule in rules)
+    columns = "".join(f',\n    coalesce({rule.concerns}, false) as "rule {rule.name}"' for rule in rules)
+    facts, calls = ", ".join(FACTS), sql_files.folder("traces")["calls"].text
+    if traces["first_load"] and len(traces["traces"]) == 1:
+        # all calls that were stored with its own: of one trace after another few facts are new then
+        calls = calls.replace(f" and trace_id {ANY}", "").replace("$first_load", "$last_load")
+    text = f"select {facts}, {_SEEN}{columns}\nfrom (select distinct {facts} from (\n{calls}\n)) as calls"
     told = {}
-    for row in asked(con, _TEXT.format(facts=", ".join(FACTS), conditions=conditions), traces):
+    for row in asked(con, text, traces):
         names = frozenset(rule.name for rule in rules if row[f"rule {rule.name}"])
         told[_facts(row)] = names
         if row["policy"]:
@@ -60,15 +66,9 @@ def _told(con: duckdb.DuckDBPyConnection, traces: Wanted) -> dict[Key, Names]:
     return told
 
 
-_TEXT: Final = """select
-    {facts},
+_SEEN: Final = """
     (select any_value(value) from meta where key = 'policy') as policy,
-    exists (select 1 from deployment_states) as deployments{conditions}
-from (
-    select {facts}
-    from hops
-    where load_id >= $first_load and load_id <= $last_load and trace_id in (select unnest($traces::uuid[]))
-) as calls"""
+    (select count(*) || ':' || max(load_id) from deployment_states) as deployments"""
 
 
 def _facts(row: Row) -> Key:

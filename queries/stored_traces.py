@@ -23,7 +23,7 @@ WITHIN: Final = (
 Wanted = dict[str, Any]
 """The ids, as `traces`, between which loads they are, and by which policy calls are judged now."""
 
-_ANY: Final = "in (select unnest($traces::uuid[]))"
+ANY: Final = "in (select unnest($traces::uuid[]))"
 _ONE: Final = "= ($traces::uuid[])[1]"
 """The same of one trace: planned and run in a millisecond less."""
 
@@ -47,7 +47,7 @@ def asked(con: duckdb.DuckDBPyConnection, text: str, traces: Wanted) -> list[Row
 def bound(text: str, traces: Wanted) -> tuple[str, dict[str, Any]]:
     """The statement, or a part of one, for these traces, and the values that it names."""
     if len(traces.get("traces", ())) == 1:
-        text = text.replace(_ANY, _ONE)
+        text = text.replace(ANY, _ONE)
     return text, unsigned({key: value for key, value in traces.items() if f"${key}" in text})
 
 

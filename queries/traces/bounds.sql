@@ -8,6 +8,6 @@ select
     coalesce(max(last_load_id), 0) as last_load,
     (select coalesce(max(load_id), 0) from analysis) as analysed,
     (select any_value(value) from meta where key = 'policy') as policy,
-    exists (select 1 from deployment_states) as deployments
+    (select count(*) || ':' || max(load_id) from deployment_states) as deployments
 from traces
 where trace_id in (select unnest($traces::uuid[]))

@@ -1,6 +1,7 @@
 -- Calls: those of some traces, with the facts that tell which rules concern a call (queries/concerns.py).
 -- parameters: traces (UUIDs), first_load, last_load (bounds.sql)
 -- reads: hops
+-- why: of names that are only asked whether they are there or differ, nothing else is a fact: so few calls differ in them.
 select
     trace_id,
     anchor_span_id,
@@ -9,14 +10,14 @@ select
     start_time_unix_nano,
     orphan,
     depth,
-    caller,
-    caller_env,
-    caller_deployment,
+    left(caller, 0) as caller,
+    case when caller_env <> callee_env then 'one' end as caller_env,
+    case when caller_env <> callee_env then 'another' end as callee_env,
+    left(caller_deployment, 0) as caller_deployment,
+    left(callee_deployment, 0) as callee_deployment,
     callee,
-    callee_env,
-    callee_deployment,
     kind,
-    verified_caller,
+    left(verified_caller, 0) as verified_caller,
     road,
     protection,
     verdict,

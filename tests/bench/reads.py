@@ -1,11 +1,13 @@
 """How long the questions of Grafana and Jaeger take over stored spans, and what they cost ingest that runs beside.
 
-`python tests/bench reads [SPANS…]` (default ten million; 0 measures only the cost beside ingest): the data of the bench
-`analysis` with attributes, analysed, asked over HTTP on loopback as the data sources ask. One million spans an hour.
+`python tests/bench reads [SPANS…]` (default ten million; 0 measures only the cost beside ingest, which `BENCH_BESIDE=0`
+leaves out): the data of the bench `analysis` with attributes, analysed, asked over HTTP on loopback as the data sources
+ask. One million spans an hour. `BENCH_FOLDER` keeps what was built there, and is read where it is.
 """
 
 from __future__ import annotations
 
+import os
 import statistics
 import sys
 import tempfile
@@ -14,9 +16,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
-from uuid import UUID
 
 import analysis
+import duckdb
 import httpx
 import ingest_run
 from analysis import MEAN, START, TRACE_NANO
@@ -27,12 +29,19 @@ from starlette.routing import Mount
 
 from bindtrace.collector.store.traces import trace_bytes, trace_json
 from bindtrace.queries import analyse
+from bindtrace.queries.api.asking import Asked
 from bindtrace.queries.api.jaeger import build_jaeger
 from bindtrace.queries.api.prometheus import build_prometheus
 from bindtrace.queries.api.tempo import build_tempo
+from bindtrace.queries.catalog import run_report
+from bindtrace.queries.policy import install_policy
+from bindtrace.queries.query import Query
 
 DEFAULT: Final = 10_000_000
 TIMES: Final = 9
+BY_ID_MS: Final = 20
+TRACES: Final = 60
+"""Different traces asked for by id, spread over all of history; each once, after a first one that is not counted."""
 PAIRS: Final = 7
 WINDOW_S: Final = 10.0
 EVERY_S: Final = 5.0
@@ -45,7 +54,7 @@ _ATTRIBUTES: Final = """'{"app.tenant":"t' || (hash(t) % 5000) || '","app.step":
 Ask = tuple[str, Mapping[str, str]]
 
 
-def questions(span: tuple[int, int], trace: str) -> dict[str, tuple[float, list[Ask]]]:
+def questions(span: tuple[int, int]) -> dict[str, tuple[float, list[Ask]]]:
     """Name -> bar in ms (0: none) and the requests that make one question. `span`: the last hour in Unix seconds."""
     start, end = map(str, span)
     window = {"start": start, "end": end}
@@ -71,8 +80,6 @@ def questions(span: tuple[int, int], trace: str) -> dict[str, tuple[float, list[
 
     jaeger = {"start": f"{start}000000", "end": f"{end}000000", "limit": "20"}
     return {
-        "trace by id, Tempo": (20, [(f"/tempo/api/v2/traces/{trace}", {})]),
-        "trace by id, Jaeger": (20, [(f"/jaeger/api/traces/{trace}", {})]),
         "search, promoted attribute": (200, tempo('{ span.http.request.method = "GET" }')),
         "search, promoted attribute that nothing has": (200, tempo('{ span.http.request.method = "PATCH" }')),
         "search, service and status": (200, tempo('{ resource.service.name = "svc7" && status = error }')),
@@ -102,29 +109,38 @@ def main(arguments: list[str]) -> None:
     """Prints a table a size, then what the questions cost ingest."""
     for size in [int(one) for one in arguments] or [DEFAULT]:
         with tempfile.TemporaryDirectory(prefix="bindtrace-bench-") as folder:
+            path = Path(os.environ.get("BENCH_FOLDER", folder)) / f"reads-{size}.duckdb"
             if size:
-                for line in analysis._apart(_measured, Path(folder) / "reads.duckdb", size):
+                for line in analysis._apart(_measured, path, size):
                     print(line, flush=True)
-    for line in _beside():
-        print(line, flush=True)
+    if os.environ.get("BENCH_BESIDE") != "0":
+        for line in _beside():
+            print(line, flush=True)
 
 
-def _measured(path: Path, size: int) -> list[str]:
+def _built(path: Path, size: int) -> None:
     analysis._generate(path, size, _ATTRIBUTES)
     con = analysis._open(path)
     con.execute(
         "insert into instrumentation_scopes by name select md5('scope')::uuid as instrumentation_scope_id, "
         "'bench' as name, 0 as dropped_attributes_count"
     )
+    install_policy(con, [])  # as a collector without manifests does
     analyse.rebuild(con)
     con.execute("checkpoint")
+    con.close()
+
+
+def _measured(path: Path, size: int) -> list[str]:
+    if not path.exists():
+        _built(path, size)
+    con = analysis._open(path)
     lines = [
-        f"{size:,} spans stored, {path.stat().st_size / size:.0f} bytes a span, hops and traces included"
+        f"{size:,} spans stored, {path.stat().st_size / size:.0f} bytes a span, hops and traces included; "
+        f"load average {os.getloadavg()[0]:.1f}"
     ]
     traces = size // MEAN
     end = START // 10**9 + traces * TRACE_NANO // 10**9 + 1
-    trace = con.execute("select trace_id from spans where span_id = ?", [traces // 2 * 64 + 1]).fetchone()
-    assert trace is not None
     asked = asked_of(con)
     app = Starlette(
         routes=[
@@ -134,12 +150,47 @@ def _measured(path: Path, size: int) -> list[str]:
         ]
     )
     with served(app) as url, httpx.Client(base_url=url, timeout=120) as client:
-        for name, (bar, requests) in questions((end - HOUR_S, end), UUID(str(trace[0])).hex).items():
+        ids = _spread(con, traces)
+        lines += [
+            _by_id(
+                "trace by id, Tempo", lambda one: _ask(client, [(f"/tempo/api/v2/traces/{one}", {})]), ids
+            ),
+            _by_id("trace by id, Jaeger", lambda one: _ask(client, [(f"/jaeger/api/traces/{one}", {})]), ids),
+            _by_id("one chain", lambda one: _chain(asked, one), ids),
+        ]
+        for name, (bar, requests) in questions((end - HOUR_S, end)).items():
             took = _median(lambda requests=requests: _ask(client, requests))  # type: ignore[misc]
             told = "" if not bar else f"  bar {bar:,.0f}: {'met' if took * 1e3 <= bar else 'MISSED'}"
             lines.append(f"  {name:<45} {took * 1e3:8.1f} ms{told}")
     con.close()
     return lines
+
+
+def _spread(con: duckdb.DuckDBPyConnection, traces: int) -> list[str]:
+    """Ids of traces from all of history, in no order of time."""
+    numbers = [traces * (7 * k % (TRACES + 1)) // (TRACES + 1) for k in range(TRACES + 1)]
+    named = con.execute("select md5('t' || unnest($1::bigint[]))::uuid", [numbers]).fetchall()
+    return [row[0].hex for row in named]
+
+
+def _by_id(name: str, work: Callable[[str], object], ids: list[str]) -> str:
+    spent, cpu = [], []
+    for one in ids:
+        began, before = time.perf_counter(), time.process_time()
+        work(one)
+        spent.append((time.perf_counter() - began) * 1e3)
+        cpu.append((time.process_time() - before) * 1e3)
+    half, most = statistics.median(spent[1:]), statistics.quantiles(spent[1:], n=20)[-1]
+    told = "met" if half <= BY_ID_MS else "MISSED"
+    return (
+        f"  {name:<45} {half:8.1f} ms  bar {BY_ID_MS}: {told}  "
+        f"p95 {most:.1f}, least {min(spent):.1f}, CPU {statistics.median(cpu[1:]):.1f} (of who asks, too)"
+    )
+
+
+def _chain(asked: Asked, trace: str) -> int:
+    with asked() as con:
+        return len(run_report(con, "chain", Query(filters={"trace_id": trace})))
 
 
 def _ask(client: httpx.Client, requests: list[Ask]) -> int:
@@ -205,8 +256,8 @@ def _ask_often(address: str, done: threading.Event) -> None:
     span = (START // 10**9, START // 10**9 + HOUR_S)
     with httpx.Client(base_url=f"http://{address}", timeout=60) as client:
         while not done.wait(EVERY_S):
-            for _, requests in questions(span, "0" * 31 + "1").values():
-                _ask(client, [one for one in requests if "/traces/" not in one[0]])
+            for _, requests in questions(span).values():
+                _ask(client, requests)
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def test_calls_that_are_alike_are_told_of_once(shop: Con, monkeypatch: pytest.Mo
     analyse(shop)
     first = _findings(shop, 1)
 
-    monkeypatch.setattr(concerns, "_TEXT", "this would fail if it ran")
+    monkeypatch.setattr(concerns, "_SEEN", "this would fail if it ran")
 
     assert _findings(shop, 2) == first
 
