@@ -23,6 +23,8 @@ from rotating import (
 )
 from support import wait_for
 
+from bindtrace.propagation.guard.token_checks import LEEWAY_S
+
 SECONDS = quantity(600, 75)
 CALLERS = quantity(16, 4)
 
@@ -86,18 +88,18 @@ def test_short_outages_cost_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(600)
 def test_a_long_outage_ends_in_expired_credentials_and_is_over_within_seconds(tmp_path: Path) -> None:
-    """150 % of the token's life: receivers refuse what has expired; the certificate lives longer, and renews."""
-    scaled = Scaled(tmp_path, replace(SCALED, ca_s=400, token_key_s=400, leaf_s=60))
+    """150 % of the token's life and the leeway: receivers refuse what has expired; the certificate lives longer."""
+    scaled = Scaled(tmp_path, replace(SCALED, ca_s=800, token_key_s=800, leaf_s=120))
     stop = scaled.start()
     callee, caller = scaled.join(INVENTORY), scaled.join(ORDERS)
     with called(callee) as port, Callers(by_httpx(caller, port), 4) as callers:
         wait_for(lambda: caller.generation.number >= 2, seconds=30, what="a renewal")
         stop()
-        time.sleep(SCALED.token_s * 1.5 + SCALED.skew_s)
+        time.sleep(SCALED.token_s * 1.5 + LEEWAY_S)
         back = time.monotonic()
         stop = scaled.start()
         number = caller.generation.number
-        wait_for(lambda: caller.generation.number > number, seconds=30, what="recovery")
+        wait_for(lambda: caller.generation.number > number, seconds=90, what="recovery")
         recovered = time.monotonic() - back
         time.sleep(2)
         last_failure = max((at for name, at in callers.last.items() if name != "200"), default=0.0)
@@ -106,6 +108,6 @@ def test_a_long_outage_ends_in_expired_credentials_and_is_over_within_seconds(tm
     callee.close()
 
     print(f"{callers.outcomes}, recovered after {recovered:.1f} s")
-    assert set(callers.outcomes) <= {"200", "expired"}
+    assert set(callers.outcomes) == {"200", "expired"}
     assert recovered <= 5
     assert last_failure <= back + 5
