@@ -66,6 +66,10 @@ class S3:
     keys: Sequence[Key]
     log: Path
 
+    def environment(self, key: Key) -> dict[str, str]:
+        """What finds it, and who we are there."""
+        return {"AWS_ENDPOINT_URL_S3": self.url, "AWS_REGION": REGION, **key.environment}
+
     def data(self, prefix: str) -> str:
         """For --data."""
         return f"s3://{BUCKET}/{prefix}"

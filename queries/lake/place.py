@@ -28,6 +28,8 @@ META_KEY: Final = "lake"
 _BOTH: Final = "set search_path = 'memory.main,bindtrace.main'"
 _OPTIONS: Final = {
     "parquet_compression": "zstd",
+    # 57.1 B/span for 5.9 us of writing; with 3, the default, 60.0 for 2.7; with 15, 55.4 for 27.5
+    "parquet_compression_level": "9",
     # delta encodings of ids and times: 85.5 B/span against 88.0
     "parquet_version": "2",
     # a trace is looked up by reading one row group, and what writes one holds it in memory

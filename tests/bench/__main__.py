@@ -20,6 +20,7 @@ import ingest_benches as benches  # noqa: E402
 import judgement  # noqa: E402
 import reads  # noqa: E402
 import sealed_days  # noqa: E402
+import sealed_files  # noqa: E402
 from authz_asked import authz_asked  # noqa: E402
 from collectors import collectors  # noqa: E402
 from guard_added import guard_added  # noqa: E402
@@ -47,6 +48,7 @@ def main(names: list[str]) -> int:
         ("judgement", judgement.main),
         ("reads", reads.main),
         ("sealed", sealed_days.main),
+        ("files", sealed_files.main),
     ):
         if names[:1] == [name]:
             others(names[1:])

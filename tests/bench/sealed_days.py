@@ -98,14 +98,14 @@ def _one_day(con: Any, writer: Writer, bodies: Any, db: Path, day: int, spans: i
             )
             for _ in range(groups)
         ]
-        stored += _cpu(lambda requests=requests: writer.write(requests))
-        analysed += _cpu(lambda: analyse(con))
+        stored += cpu(lambda requests=requests: writer.write(requests))
+        analysed += cpu(lambda: analyse(con))
         closed = received - DAY_NANO // LOADS_A_DAY // 2
         while (upto := due(con, closed, closed, SEAL_SPANS)) is not None:
-            took = _cpu(lambda upto=upto, received=received: seal(con, upto, received))
+            took = cpu(lambda upto=upto, received=received: seal(con, upto, received))
             sealed, longest = sealed + took, max(longest, took)
         con.execute("checkpoint")
-    kept = _cpu(lambda: [step(con, (day + 1) * DAY_NANO, upkeep.Upkeep()) for step in upkeep.STEPS])
+    kept = cpu(lambda: [step(con, (day + 1) * DAY_NANO, upkeep.Upkeep()) for step in upkeep.STEPS])
     con.execute("checkpoint")
     return Day(stored, analysed, sealed, kept, longest, db.stat().st_size, used_bytes(con))
 
@@ -120,7 +120,7 @@ def _questions(con: Any, days: int):  # type: ignore[no-untyped-def]
     of_one = {"trace_id": rare.hex}
     for name, filters in (("chain", of_one), ("hops", of_one), ("edges", {}), ("chains", {})):
         pair = [
-            min(_cpu(lambda name=name, query=query: run_report(own, name, query)) for _ in range(3))
+            min(cpu(lambda name=name, query=query: run_report(own, name, query)) for _ in range(3))
             for query in (
                 Query(
                     since_unix_nano=since,
@@ -140,7 +140,7 @@ def _questions(con: Any, days: int):  # type: ignore[no-untyped-def]
             f"select distinct trace_id from lake.main.spans using sample {LOOKED_UP}"
         ).fetchall()
     ]
-    took = sorted(_cpu(lambda trace=trace: spans_of(own, wanted(own, [trace]))) for trace in traces)
+    took = sorted(cpu(lambda trace=trace: spans_of(own, wanted(own, [trace]))) for trace in traces)
     yield f"trace by id in the lake: {took[len(took) // 2] * 1e3:.0f} ms, at most {took[-1] * 1e3:.0f}"
     own.close()
 
@@ -149,7 +149,7 @@ def _number(con: Any, text: str) -> int:
     return int(con.execute(text).fetchall()[0][0])
 
 
-def _cpu(work: Callable[[], object]) -> float:
+def cpu(work: Callable[[], object]) -> float:
     began = resource.getrusage(resource.RUSAGE_SELF)
     work()
     ended = resource.getrusage(resource.RUSAGE_SELF)
