@@ -33,6 +33,8 @@ def name_exporter(request: ExportTraceServiceRequest, body: bytes | None, export
     """
     changed = False
     forged = body is None or _WRITTEN in body
+    if not (forged or exporter):  # a resource costs a microsecond to look at
+        return False
     for resource_spans in request.resource_spans:
         attributes = resource_spans.resource.attributes
         if forged:
