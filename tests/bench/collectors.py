@@ -65,17 +65,18 @@ def _of(server: Postgres, count: int) -> Iterator[str]:
         meta = "__ducklake_metadata_lake"
         ((commits,),) = lake.execute(f"select max(snapshot_id) from {meta}.ducklake_snapshot").fetchall()
         ((files, size),) = lake.execute(
-            f"select count(*), coalesce(sum(file_size_bytes), 0)::bigint from {meta}.ducklake_data_file where end_snapshot is null"
+            f"select count(*), sum(file_size_bytes) from {meta}.ducklake_data_file where end_snapshot is null"
         ).fetchall()
         asked = time.monotonic()
         lake.execute("select count(*), count(distinct trace_id) from spans").fetchall()
         asked_s = time.monotonic() - asked
+    each = (size or 0) / max(1, sealed)  # nothing may be sealed yet
     rate = sum(result.acked / result.seconds for result in results)
     yield (
         f"{count} collector(s): {rate:,.0f} spans/s acked, {sum(result.refused for result in results)} refused; "
         f"{sealed:,} of {sent:,} and more spans sealed {took_s:.0f} s after the beginning; "
         f"CPU {own:.1f} s of the collectors, {spent:.1f} s of PostgreSQL ({spent / (own + spent):.1%}); "
-        f"{commits} commits, {files} files, {size / max(1, sealed):.1f} bytes a span; counted in {asked_s * 1000:.0f} ms"
+        f"{commits} commits, {files} files, {each:.1f} bytes a span; counted in {asked_s * 1000:.0f} ms"
     )
 
 
