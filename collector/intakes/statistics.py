@@ -2,7 +2,8 @@
 
 They count also what leaves no span and no record: a call that the caller did not sample, a record that was lost. A
 point becomes an INTERNAL span over its interval, in an instrumentation scope of its own; nothing is concluded of a call
-by it, only the rule `unseen-refusal` reads it. Other metrics are not taken.
+by it, only the rule `unseen-refusal` reads it. Other metrics are not taken: a request without any such count is
+answered as one of a signal that is not taken, so that an SDK that exports its metrics here is told so.
 """
 
 from __future__ import annotations
@@ -18,11 +19,15 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, Metric, NumberDataPoint
 
 from bindtrace.collector.intakes.assembly import KINDS, MAX_NANO, SPAN_BYTES, TRACE_BYTES, Assembly, pair
+from bindtrace.collector.otlp.undecodable import NotTaken
 from bindtrace.propagation import vocabulary as words
 
 OTHER_POINT: Final = (
     "it is no count of refused callers as a delta"
     " (`listener.*.ssl.fail_verify_*`, `http.*.rbac.denied`, `http.*.ext_authz.denied`)"
+)
+NOT_TAKEN: Final = (
+    "metrics are not taken; traces are what this collector takes: send them to /v1/traces or TraceService"
 )
 _NAMES: Final = (
     re.compile(r"(?:.+\.)?listener\.(?:(?P<place>.+)\.)?(?P<counted>ssl\.fail_verify_\w+)"),
@@ -35,20 +40,26 @@ _DAY_NANO: Final = 86_400 * 10**9
 
 
 def to_request(metrics: ExportMetricsServiceRequest) -> tuple[ExportTraceServiceRequest, int]:
-    """The counts of refused callers that are not 0 as spans, and how many other points there were."""
-    assembly, others = Assembly(), 0
+    """The counts of refused callers that are not 0 as spans, and how many other points there were.
+
+    Raises `NotTaken` where no metric has such a name, unless an Envoy has nothing new to tell.
+    """
+    assembly, known, others = Assembly(), False, 0
     for resource_metrics in metrics.resource_metrics:
         resource = list(resource_metrics.resource.attributes)
         for scope_metrics in resource_metrics.scope_metrics:
             for metric in scope_metrics.metrics:
-                named = _named(metric)
+                named = next((match for name in _NAMES if (match := name.fullmatch(metric.name))), None)
+                known = known or named is not None
                 for point in _points(metric):
-                    count = None if named is None else _count(point)
+                    count = None if named is None else _count(metric, point)
                     if named is None or count is None:
                         others += 1
                     elif count:
                         _add(assembly, resource, named, point, count)
                 others += _of_other_kinds(metric)
+    if not known and (others or not metrics.resource_metrics):
+        raise NotTaken(NOT_TAKEN)
     return assembly.request, others
 
 
@@ -85,13 +96,6 @@ def _interval(point: NumberDataPoint) -> tuple[int, int]:
     return end, end
 
 
-def _named(metric: Metric) -> re.Match[str] | None:
-    """What is counted, and where; None of other metrics, and of sums that say how much it is since the start."""
-    if metric.sum.aggregation_temporality != AggregationTemporality.AGGREGATION_TEMPORALITY_DELTA:
-        return None
-    return next((match for name in _NAMES if (match := name.fullmatch(metric.name))), None)
-
-
 def _points(metric: Metric) -> list[NumberDataPoint]:
     return [*metric.sum.data_points, *metric.gauge.data_points]
 
@@ -104,7 +108,9 @@ def _of_other_kinds(metric: Metric) -> int:
     )
 
 
-def _count(point: NumberDataPoint) -> int | None:
-    """None where it is no number of calls."""
+def _count(metric: Metric, point: NumberDataPoint) -> int | None:
+    """None where it is no number of calls, or how many there were since the start."""
+    if metric.sum.aggregation_temporality != AggregationTemporality.AGGREGATION_TEMPORALITY_DELTA:
+        return None
     value = point.as_int if point.WhichOneof("value") == "as_int" else point.as_double
     return int(value) if 0 <= value <= _MAX_COUNT and value == int(value) else None

@@ -23,3 +23,7 @@ class Undecodable(ValueError):  # noqa: N818  admission returns it as an answer;
         """The same fault, seen from the field around it."""
         separator = "." if self.where and not self.where.startswith("[") else ""
         return Undecodable(self.what, f"{field}{separator}{self.where}")
+
+
+class NotTaken(Undecodable):
+    """A request of a signal of which nothing in it is taken here."""

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from itertools import chain
 from typing import Any
 
+from bindtrace.collector.intakes.statistics import NOT_TAKEN
 from bindtrace.collector.otlp.admit import Encoding
 from bindtrace.collector.otlp.quirks import CHUNKED
 from bindtrace.collector.receive.auth import SIGNATURE_HEADER, Signature
@@ -135,6 +136,10 @@ def _refusal(scope: Scope, media: str, compression: str) -> Refused | None:
     path = _path(scope)
     if path not in _TAKEN:
         return Refused(Cause.NOT_FOUND, f"nothing is at this path; {TRACES_ONLY} {TRACES}")
+    if path == METRICS and (scope["method"] != "POST" or media not in _TAKEN[path]):
+        return Refused(
+            Cause.NOT_FOUND, NOT_TAKEN
+        )  # whoever that is, it is no Envoy with counts of refused callers
     if scope["method"] != "POST":
         return Refused(Cause.WRONG_METHOD, f"{path} takes POST, not {scope['method'][:20]}")
     if media not in _TAKEN[path]:

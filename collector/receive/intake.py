@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from bindtrace.collector.journal.record import Request
 from bindtrace.collector.journal.segment import JournalError
 from bindtrace.collector.otlp.admit import Admitted, Encoding, Undecodable, admit
+from bindtrace.collector.otlp.undecodable import NotTaken
 from bindtrace.collector.receive.accounting import Accounting
 from bindtrace.collector.receive.budget import Budget
 from bindtrace.collector.receive.doors import Doors
@@ -108,7 +109,10 @@ class Intake:
                 "event=admission_bug protocol=%s encoding=%s error=%s", protocol, encoding, _where(error)
             )
             return Refused(Cause.BUG, "the request could not be judged; this is a fault of the collector")
-        return Refused(Cause.UNDECODABLE, str(judged)) if isinstance(judged, Undecodable) else judged
+        if isinstance(judged, Undecodable):
+            cause = Cause.NOT_FOUND if isinstance(judged, NotTaken) else Cause.UNDECODABLE
+            return Refused(cause, str(judged))
+        return judged
 
     async def _keep(
         self, admitted: Admitted, digest: bytes, encoding: Encoding, protocol: str

@@ -9,6 +9,7 @@ from statistics_of_envoy import CUMULATIVE, END, START_MICROS, metrics
 
 from bindtrace.collector.intakes.statistics import to_request
 from bindtrace.collector.otlp.admit import Admitted, Undecodable, admit
+from bindtrace.collector.otlp.undecodable import NotTaken
 from bindtrace.propagation import vocabulary as words
 
 
@@ -55,9 +56,18 @@ def test_an_interval_whose_beginning_is_in_microseconds_is_read_all_the_same() -
     ],
 )
 def test_of_other_metrics_nothing_is_taken(name: str) -> None:
-    request, others = to_request(metrics((name, 3)))
+    with pytest.raises(NotTaken):
+        to_request(metrics((name, 3)))
+
+    request, others = to_request(metrics((name, 3), ("http.rbac.denied", 0)))
 
     assert (others, flat(request)) == (1, [])
+
+
+def test_an_envoy_that_has_nothing_to_tell_is_not_refused() -> None:
+    request, others = to_request(metrics())
+
+    assert (others, flat(request)) == (0, [])
 
 
 def test_what_has_come_since_the_start_is_not_taken_for_what_is_new() -> None:

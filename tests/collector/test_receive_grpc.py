@@ -103,11 +103,16 @@ def test_of_metrics_counts_of_refused_callers_are_kept_and_the_others_are_told_o
     assert kept in receivers.stored_span_ids()
 
 
-def test_other_signals_are_unimplemented_and_told_what_we_take(channel: grpc.Channel) -> None:
+@pytest.mark.parametrize(
+    "method",
+    [
+        "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+        "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export",
+    ],
+)
+def test_other_signals_are_unimplemented_and_told_what_we_take(channel: grpc.Channel, method: str) -> None:
     with pytest.raises(grpc.RpcError) as error:
-        channel.unary_unary("/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export")(
-            b""
-        )
+        channel.unary_unary(method)(b"")
 
     assert error.value.code() is grpc.StatusCode.UNIMPLEMENTED
     assert "traces are what this collector takes" in error.value.details()

@@ -211,6 +211,25 @@ def test_undecodable_json_is_400_with_a_status_in_json(client: httpx.Client) -> 
     assert "resourceSpans" in answer.json()["message"]
 
 
+@pytest.mark.parametrize(
+    ("method", "headers", "content"),
+    [
+        ("POST", PROTOBUF, b""),
+        ("POST", PROTOBUF, metrics(("server.uptime", 9)).SerializeToString()),
+        ("POST", JSON, b"{}"),
+        ("POST", {}, b""),
+        ("GET", {}, b""),
+    ],
+)
+def test_metrics_are_404_and_told_what_we_take(
+    client: httpx.Client, method: str, headers: dict[str, str], content: bytes
+) -> None:
+    answer = client.request(method, "/v1/metrics", content=content, headers=headers)
+
+    assert answer.status_code == 404
+    assert "metrics are not taken; traces are what" in answer.text
+
+
 @pytest.mark.parametrize("headers", [JSON, PROTOBUF], ids=["json", "protobuf"])
 def test_of_metrics_counts_of_refused_callers_are_kept_and_the_others_are_told_of(
     client: httpx.Client, receivers: Receivers, headers: dict[str, str]
