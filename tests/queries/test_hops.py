@@ -241,6 +241,26 @@ def test_the_binding_header_joins_the_halves_of_a_broken_call_in_whatever_order_
     assert len(run_report(con, "chain", Query(filters={"trace_id": trace_id(7)}))) == 1
 
 
+def test_a_chain_is_all_of_its_traces_and_nothing_of_a_chain_that_only_shares_its_key(con: Con) -> None:
+    caller, callee = _broken_call()
+    stranger = span(
+        "other", SERVER, 6, trace=9, claimed_chain=trace_id(1), claimed_hop=5, claimed_caller="nobody"
+    )
+    draw(con, *caller, *callee, stranger)
+    _link(con, 1)
+    con.execute("insert into trace_links values (?, ?, ?)", [uuid.UUID(int=1), uuid.UUID(int=9), 1])
+    analyse(con)
+
+    def traces(asked: int) -> set[str]:
+        def below(rows: list[dict[str, Any]]) -> set[str]:
+            return {one for row in rows for one in ({row["trace_id"]} | below(row["children"]))}
+
+        return below(run_report(con, "chain", Query(filters={"trace_id": trace_id(asked)})))
+
+    assert traces(1) == traces(7) == {trace_id(1), trace_id(7)}
+    assert traces(9) == {trace_id(9)}
+
+
 def test_two_halves_with_another_hop_number_stay_halves(con: Con) -> None:
     draw(
         con,
