@@ -33,7 +33,7 @@ _DAMAGE: Final = (
     "database file is missing",
 )
 _NO_ROOM: Final = ("no space left", "disk quota", "could not write all bytes", "enospc", "out of disk")
-_OF_LAKE: Final = ("ducklake", "postgres", ".parquet", "s3://")
+_OF_LAKE: Final = ("ducklake", "postgres", ".parquet", "s3://", "refresh secret")
 _OF_DATA: Final = (
     duckdb.DataError,
     duckdb.IntegrityError,

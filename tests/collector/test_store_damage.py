@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 from damaging import (
     NAME,
@@ -103,3 +104,13 @@ def test_a_file_that_is_not_ours_is_never_moved(tmp_path: Path) -> None:
 )
 def test_a_fault_is_known_by_its_words(text: str, fault: Fault) -> None:
     assert fault_of(text) is fault
+
+
+def test_two_threads_that_renew_one_credential_of_the_lake_are_no_fault_of_the_database() -> None:
+    """DuckDB 1.5.5, while a key was replaced: the one that came second is told so, and does it again."""
+    told = (
+        "TransactionContext Error: Exception thrown while trying to refresh secret lake_data. "
+        "Error: 'Catalog write-write conflict on alter with \"lake_data\"'"
+    )
+
+    assert fault_of(duckdb.TransactionException(told)) is Fault.LAKE
