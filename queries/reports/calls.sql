@@ -47,4 +47,4 @@ select
     trace_hex(arg_max(trace_id, start_time_unix_nano)) as example_trace_id
 from shown
 group by all
-order by calls desc, caller, callee, method, path, reason
+order by calls desc, caller, callee, method, path, reason, first_seen, last_seen, example_trace_id, host, road, grade
