@@ -19,6 +19,10 @@ class Refusal(click.ClickException):
         super().__init__(message)
         self.fix = fix
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A process may send it to another: what must be given by name is not in an exception's `args`."""
+        return _again, (type(self), self.message, self.fix)
+
     def format_message(self) -> str:
         what = " ".join(self.message.split())
         return f"{what if what.endswith(('.', '?')) else what + '.'} fix: {' '.join(self.fix.split())}"
@@ -28,3 +32,7 @@ class Refusal(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         click.echo(f"error: {self.format_message()}", file=file, err=file is None)
+
+
+def _again(kind: type[Refusal], message: str, fix: str) -> Refusal:
+    return kind(message, fix=fix)

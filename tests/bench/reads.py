@@ -110,6 +110,7 @@ def main(arguments: list[str]) -> None:
     for size in [int(one) for one in arguments] or [DEFAULT]:
         with tempfile.TemporaryDirectory(prefix="bindtrace-bench-") as folder:
             path = Path(os.environ.get("BENCH_FOLDER", folder)) / f"reads-{size}.duckdb"
+            path.parent.mkdir(parents=True, exist_ok=True)
             if size:
                 for line in analysis._apart(_measured, path, size):
                     print(line, flush=True)
