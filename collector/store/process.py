@@ -34,6 +34,7 @@ from bindtrace.collector.store.sealing import SEAL_AFTER_S, SealingPlan
 from bindtrace.collector.store.storage import Storage
 from bindtrace.collector.store.traces import trace_bytes, trace_json
 from bindtrace.propagation.errors import Refusal
+from bindtrace.queries.absent import note_absent
 from bindtrace.queries.api.access import Guarded
 from bindtrace.queries.api.app import build
 from bindtrace.queries.api.jaeger import build_jaeger
@@ -116,6 +117,7 @@ def main(arguments: list[str] | None = None) -> int:
     DoorFiles.declare(parser)
     options = parser.parse_args(arguments)
     log_to_stderr(LOG_FORMAT)
+    note_absent()
     stop = threading.Event()
     limits = Limits(options.keep_s and options.keep_s * 10**9, options.max_bytes)
     try:
