@@ -17,6 +17,7 @@ from bindtrace.collector.store.drain import drain
 DRIVER = Path(__file__).parents[1] / "faulty_driver.py"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("place", "call", "code", "nth", "times"),
     [

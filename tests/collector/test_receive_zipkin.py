@@ -110,6 +110,7 @@ def test_the_api_address_takes_them_too(tmp_path: Path) -> None:
     assert stored(collector.db) == {bytes.fromhex(SPAN["id"]): 1}  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_the_api_address_asks_for_a_senders_token_where_receivers_do(tmp_path: Path) -> None:
     (tmp_path / "tokens").write_text("orders: 0123456789abcdef0123\n")
     with collecting(tmp_path / "t.duckdb", "--token-file", str(tmp_path / "tokens")) as collector:

@@ -101,6 +101,7 @@ def test_a_signal_stops_it_in_order_and_everything_is_stored(tmp_path: Path, num
     assert not (tmp_path / "t.duckdb.lock").exists()
 
 
+@pytest.mark.slow
 def test_a_file_that_is_no_database_is_one_line_and_nothing_runs(tmp_path: Path) -> None:
     wrong = tmp_path / "notes.txt"
     wrong.write_text("not a database " * 400)

@@ -56,6 +56,7 @@ def test_graphs_that_were_once_wrong_stay_right(con: Con) -> None:
     assert not wrong, "\n".join(wrong[:30])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shares", [ALONE, IN_TWO])
 def test_a_late_span_reopens_a_whole_row_of_linked_traces(con: Con, shares: Shares) -> None:
     """Each trace's consumer names the producer in the trace before: redoing the second needs the third."""
@@ -76,6 +77,7 @@ def test_a_late_span_reopens_a_whole_row_of_linked_traces(con: Con, shares: Shar
     assert con.execute("select * from hops order by all").fetchall() == grown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seed", "shares"), [(0, ALONE), (1, IN_TWO)])
 def test_loads_in_any_order_give_the_hops_of_a_rebuild_bit_by_bit(
     con: Con, seed: int, shares: Shares

@@ -205,6 +205,7 @@ def test_report_takes_filters_and_lists_its_names(file: Path) -> None:
     assert "colour" in run("report", "edges", "--db", file, "-p", "colour=red", status=2).stderr
 
 
+@pytest.mark.slow
 def test_a_running_collector_gives_the_same_bytes(tmp_path: Path, file: Path) -> None:
     with answering(write_shop(tmp_path / "live.duckdb")) as url:
         for verb in ROWS:

@@ -338,6 +338,7 @@ def test_a_late_span_reopens_its_trace(con: Con) -> None:
     assert hops(con) == [(None, "web"), ("web", "api")]
 
 
+@pytest.mark.slow
 def test_a_chain_of_two_hundred_services_is_kept_whole(con: Con) -> None:
     draw(con, *(span(f"s{place}", SERVER, place + 1, place or None) for place in range(200)))
 

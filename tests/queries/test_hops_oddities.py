@@ -376,6 +376,7 @@ def test_the_origin_of_an_error_is_the_deepest_call_that_failed(con: Con) -> Non
     ]
 
 
+@pytest.mark.slow
 def test_runs_in_small_bites_end_with_the_same_hops_as_one_run(con: Con) -> None:
     for number in range(1, 8):
         draw(con, span("web", CLIENT, 1, trace=number), span("api", SERVER, 2, 1, trace=number))
