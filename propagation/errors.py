@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import IO, Any
 
 import click
@@ -21,7 +22,7 @@ class Refusal(click.ClickException):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A process may send it to another: what must be given by name is not in an exception's `args`."""
-        return _again, (type(self), self.message, self.fix)
+        return partial(type(self), fix=self.fix), (self.message,)
 
     def format_message(self) -> str:
         what = " ".join(self.message.split())
@@ -32,7 +33,3 @@ class Refusal(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         click.echo(f"error: {self.format_message()}", file=file, err=file is None)
-
-
-def _again(kind: type[Refusal], message: str, fix: str) -> Refusal:
-    return kind(message, fix=fix)
