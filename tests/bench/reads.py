@@ -176,14 +176,10 @@ def _spread(con: duckdb.DuckDBPyConnection, traces: int, turn: float) -> list[st
 
 
 def _by_id(name: str, work: Callable[[str], object], ids: list[str]) -> str:
-    spent, cpu = [], []
-    for one in ids:
-        began, before = time.perf_counter(), time.process_time()
-        work(one)
-        spent.append((time.perf_counter() - began) * 1e3)
-        cpu.append((time.process_time() - before) * 1e3)
+    spent, cpu = _times_ms(work, ids)
     half, most = statistics.median(spent[1:]), statistics.quantiles(spent[1:], n=20)[-1]
-    again = _median_ms(work, ids)
+    # what is read of the file is in DuckDB's memory then
+    again = statistics.median(_times_ms(work, ids)[0])
     told = "met" if half <= BY_ID_MS else "MISSED"
     return (
         f"  {name:<45} {half:8.1f} ms  bar {BY_ID_MS}: {told}  "
@@ -192,14 +188,15 @@ def _by_id(name: str, work: Callable[[str], object], ids: list[str]) -> str:
     )
 
 
-def _median_ms(work: Callable[[str], object], ids: list[str]) -> float:
-    """Of a second round: what is read of the file is in DuckDB's memory then."""
-    spent = []
+def _times_ms(work: Callable[[str], object], ids: list[str]) -> tuple[list[float], list[float]]:
+    """Of each: how long it took, and its CPU."""
+    spent, cpu = [], []
     for one in ids:
-        began = time.perf_counter()
+        began, before = time.perf_counter(), time.process_time()
         work(one)
         spent.append((time.perf_counter() - began) * 1e3)
-    return statistics.median(spent)
+        cpu.append((time.process_time() - before) * 1e3)
+    return spent, cpu
 
 
 def _chain(asked: Asked, trace: str) -> int:

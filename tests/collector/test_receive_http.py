@@ -9,11 +9,13 @@ import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import handshakes
 import httpx
 import pytest
 from google.protobuf import json_format
+from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest
 from google.rpc.status_pb2 import Status
 from opentelemetry.exporter.otlp.proto.http import Compression
@@ -32,6 +34,7 @@ from bindtrace.collector.intakes.handshakes import to_request
 from bindtrace.collector.journal.segment import Position
 
 LIMIT = 64 * 1024 * 1024
+Response = TypeVar("Response", bound=Message)
 
 
 @pytest.fixture(scope="module")
@@ -230,22 +233,30 @@ def test_metrics_are_404_and_told_what_we_take(
     assert "metrics are not taken; traces are what" in answer.text
 
 
+def exported(
+    client: httpx.Client, path: str, sent: Message, answered: Response, headers: dict[str, str]
+) -> Response:
+    """Sends it as JSON or protobuf, as `headers` say; the answer in the same encoding, read into `answered`."""
+    as_json = headers is JSON
+    body = json_format.MessageToJson(sent).encode() if as_json else sent.SerializeToString()
+
+    answer = client.post(path, content=body, headers=headers)
+
+    assert answer.status_code == 200
+    if as_json:
+        return json_format.Parse(answer.content, answered)
+    answered.ParseFromString(answer.content)
+    return answered
+
+
 @pytest.mark.parametrize("headers", [JSON, PROTOBUF], ids=["json", "protobuf"])
 def test_of_metrics_counts_of_refused_callers_are_kept_and_the_others_are_told_of(
     client: httpx.Client, receivers: Receivers, headers: dict[str, str]
 ) -> None:
     sent = metrics(("http.rbac.denied", 2), ("server.uptime", 9), at=END + len(headers))
-    as_json = headers is JSON
-    body = json_format.MessageToJson(sent).encode() if as_json else sent.SerializeToString()
 
-    answer = client.post("/v1/metrics", content=body, headers=headers)
+    told = exported(client, "/v1/metrics", sent, ExportMetricsServiceResponse(), headers).partial_success
 
-    assert answer.status_code == 200
-    told = (
-        json_format.Parse(answer.content, ExportMetricsServiceResponse())
-        if as_json
-        else ExportMetricsServiceResponse.FromString(answer.content)
-    ).partial_success
     assert told.rejected_data_points == 1
     assert "no count of refused callers" in told.error_message
     (kept,) = span_ids(statistics.to_request(sent)[0].SerializeToString())
@@ -259,17 +270,9 @@ def test_of_logs_refused_handshakes_are_kept_and_the_others_are_told_of(
     sent = handshakes.logs(
         handshakes.refused(), {"message": "hello"}, at=1_700_000_000_000_000_000 + len(headers)
     )
-    as_json = headers is JSON
-    body = json_format.MessageToJson(sent).encode() if as_json else sent.SerializeToString()
 
-    answer = client.post("/v1/logs", content=body, headers=headers)
+    told = exported(client, "/v1/logs", sent, ExportLogsServiceResponse(), headers).partial_success
 
-    assert answer.status_code == 200
-    told = (
-        json_format.Parse(answer.content, ExportLogsServiceResponse())
-        if as_json
-        else ExportLogsServiceResponse.FromString(answer.content)
-    ).partial_success
     assert told.rejected_log_records == 1
     assert "no refused handshake" in told.error_message
     (kept,) = span_ids(to_request(sent)[0].SerializeToString())

@@ -31,6 +31,16 @@ from bindtrace.propagation.workload.identity import Identity
 
 BINDTRACE = str(Path(sys.executable).parent / "bindtrace")
 TRUST_DOMAIN = "shop.example"
+MANIFEST = """
+scope = "shop"
+[[grants]]
+caller = "orders"
+callee = "inventory"
+[[grants]]
+caller = "stranger"
+callee = "orders"
+"""
+"""Orders may call inventory; the stranger is known, and may not."""
 
 
 def run(*words: object, check: bool = True) -> subprocess.CompletedProcess[str]:

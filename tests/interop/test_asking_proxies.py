@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from interop.sidecars import (
     BINDTRACE,
+    MANIFEST,
     TRUST_DOMAIN,
     Application,
     Shop,
@@ -36,15 +37,6 @@ from bindtrace.propagation.workload.outgoing import Target, sign
 
 pytestmark = pytest.mark.slow  # an authority, a collector, the endpoint and a proxy
 
-MANIFEST = """
-scope = "shop"
-[[grants]]
-caller = "orders"
-callee = "inventory"
-[[grants]]
-caller = "stranger"
-callee = "orders"
-"""
 INVENTORY = Service(TRUST_DOMAIN, "default", "production", "inventory")
 
 

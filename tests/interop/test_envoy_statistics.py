@@ -10,21 +10,12 @@ from pathlib import Path
 
 import pytest
 from interop.peers import peer
-from interop.sidecars import Shop, called_with, reported, run
+from interop.sidecars import MANIFEST, Shop, called_with, reported, run
 from serving import collecting
 from support import free_port, wait_for
 
 pytestmark = pytest.mark.slow  # an authority, a collector and an Envoy
 
-MANIFEST = """
-scope = "shop"
-[[grants]]
-caller = "orders"
-callee = "inventory"
-[[grants]]
-caller = "stranger"
-callee = "orders"
-"""
 UNSAMPLED = {"traceparent": f"00-{'ab' * 16}-{'cd' * 8}-00"}
 """A caller that does not want to be traced: Envoy's tracer does as the caller says."""
 
