@@ -27,7 +27,7 @@ class Services:
             for name in TRACERS.values()
         }
 
-    def tracer(self, name: str) -> Any:
+    def get_tracer(self, name: str, *_: Any, **__: Any) -> Any:
         return self.of[TRACERS[name]].provider.get_tracer(name)
 
     def otlp(self) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def otlp(told: Iterable[Spans]) -> dict[str, Any]:
 
 
 def listening(monkeypatch: pytest.MonkeyPatch) -> Services:
-    """What is traced from here on, by the tracer that each part of us asks for."""
+    """What is traced from here on, by the tracer that each part of us asks for: it is their provider."""
     made = Services()
-    monkeypatch.setattr(trace, "get_tracer", lambda name, *_, **__: made.tracer(name))
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: made)
     return made

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Final, NamedTuple, Unpack
 
 from cryptography import x509
@@ -29,7 +29,6 @@ from bindtrace.propagation.guard.settings import Guard, Settings
 from bindtrace.propagation.guard.spans import (
     describe,
     from_outside,
-    text_headers,
     verdict_span,
     without_credentials,
 )
@@ -111,9 +110,10 @@ class ASGIGuard(Guard):
     def _see(self, scope: Scope) -> _Seen:
         extensions = scope.get("extensions") or {}
         stamp = extensions.get(BOUNDARY)
-        headers = tuple((bytes(name), bytes(value)) for name, value in scope["headers"])
+        headers = tuple(scope["headers"])
         method = str(scope.get("method", "GET"))
         if not isinstance(stamp, Stamp):
+            headers = _plain(headers)
             source = str(scope["client"][0]) if scope.get("client") else "unix"
             peer = _peer_of_extension(extensions.get("tls"))
             return _Seen(Request(headers, method, scope["path"], peer, source), "unknown", False, 0.0)
@@ -123,7 +123,8 @@ class ASGIGuard(Guard):
         elif _unwrapped(stamp.outermost) is self:
             position = "outermost"
         request = Request(stamp.headers, method, scope["path"], stamp.peer, stamp.source)
-        return _Seen(request, position, headers != stamp.headers, stamp.age_s)
+        mutated = headers != stamp.headers and _plain(headers) != stamp.headers
+        return _Seen(request, position, mutated, stamp.age_s)
 
     def _inner(self, scope: Scope, seen: _Seen, judgement: Judgement | None) -> Scope:
         """What the application gets: no credential, no stamp, at a public edge nothing of ours; the verified caller."""
@@ -141,7 +142,7 @@ class ASGIGuard(Guard):
         return inner
 
     def _described(self, scope: Scope, request: Request) -> dict[str, Any]:
-        host = text_headers(request.headers).get("host", [None])[0]
+        host = next((value.decode("latin-1") for name, value in request.headers if name == b"host"), None)
         scheme = str(scope.get("scheme", "http"))
         return describe(request.method, request.path[:1024], scheme, host, request.source or None)
 
@@ -197,6 +198,11 @@ class _Answered:
         """Routers leave the route that they found in the scope."""
         if route := getattr(scope.get("route"), "path", None):
             self._span.set_attribute("http.route", str(route))
+
+
+def _plain(headers: Iterable[Iterable[bytes]]) -> RawHeaders:
+    """As the specification has them; middleware may leave lists, or bytes of other kinds."""
+    return tuple((bytes(name), bytes(value)) for name, value in headers)
 
 
 def _too_old(age_s: float, judgement: Judgement) -> bool:

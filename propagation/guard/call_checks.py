@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from bindtrace.propagation.guard.request import Receiver, Request, Trust
+from bindtrace.propagation.guard.tables import refused
 from bindtrace.propagation.identity.policy import Binding, Policy
 from bindtrace.propagation.identity.wit import Wit
 
@@ -71,4 +72,4 @@ def call_of(wit: Wit, request: Request, receiver: Receiver, trust: Trust) -> Cal
 
 def refused_grant(call: Call) -> str | None:
     """The reason why this token does not allow this call, if there is one."""
-    return next((reason for reason, holds in GRANT if not holds(call)), None)
+    return refused(GRANT, call)

@@ -17,29 +17,28 @@ from bindtrace.propagation.vocabulary import (
     FORWARDED_CERT_HEADERS,
 )
 
-GUARDED: Final = frozenset(name.encode() for name in (*CREDENTIAL_HEADERS, *FORWARDED_CERT_HEADERS))
+GUARDED: Final = {name.encode(): name for name in (*CREDENTIAL_HEADERS, *FORWARDED_CERT_HEADERS)}
 _SINGLE: Final = frozenset(name.encode() for name in CREDENTIAL_HEADERS)
 _EDGE: Final = frozenset(name.encode() for name in EDGE_HEADERS)
 _EDGE_PREFIXES: Final = tuple(name.encode() for name in EDGE_HEADER_PREFIXES)
-_DASHES: Final = bytes.maketrans(b"_.", b"--")
+_PLAIN: Final = bytes(range(256)).lower().translate(bytes.maketrans(b"_.", b"--"))
 
 
 @dataclass(slots=True)
 class Found:
     """The guarded headers of one request, by exact name."""
 
-    values: dict[bytes, bytes] = field(default_factory=dict)
+    values: dict[str, str] = field(default_factory=dict)
     aliased: bool = False
     doubled: bool = False
 
     def text(self, name: str) -> str | None:
-        value = self.values.get(name.encode())
-        return None if value is None else value.decode("latin-1")
+        return self.values.get(name)
 
 
 def canonical(name: bytes) -> bytes:
     """Lower case, trimmed, `_` and `.` as `-`."""
-    return name.strip().lower().translate(_DASHES)
+    return name.strip().translate(_PLAIN)
 
 
 def find(headers: RawHeaders) -> Found:
@@ -47,10 +46,10 @@ def find(headers: RawHeaders) -> Found:
     found = Found()
     for name, value in headers:
         plain = canonical(name)
-        if plain in GUARDED:
+        if guarded := GUARDED.get(plain):
             found.aliased = found.aliased or name.lower() != plain
-            found.doubled = found.doubled or plain in found.values or (plain in _SINGLE and b"," in value)
-            found.values[plain] = value.strip(b" \t")
+            found.doubled = found.doubled or guarded in found.values or (plain in _SINGLE and b"," in value)
+            found.values[guarded] = value.strip(b" \t").decode("latin-1")
         elif plain == b"connection":
             found.aliased = found.aliased or any(canonical(token) in GUARDED for token in value.split(b","))
     return found

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from bindtrace.propagation.absent import Absent
 from bindtrace.propagation.guard.call_checks import call_of, refused_grant
@@ -19,6 +18,7 @@ from bindtrace.propagation.guard.memory import Memory
 from bindtrace.propagation.guard.peer_checks import Peer, refused_peer
 from bindtrace.propagation.guard.proof_checks import Proof, refused_proof
 from bindtrace.propagation.guard.request import Judgement, Receiver, Request, Trust
+from bindtrace.propagation.guard.tables import refused
 from bindtrace.propagation.guard.token_checks import authenticate, claimed_subject, in_time
 from bindtrace.propagation.identity.peer import Leaf
 from bindtrace.propagation.identity.wit import Wit
@@ -39,9 +39,8 @@ def judge(request: Request, receiver: Receiver, trust: Trust, memory: Memory, *,
         return _at_the_edge(request, found, trust, memory, now_s)
     if request.path in receiver.exempt_paths:
         return Judgement("exempt_path")
-    for reason, holds in HEADERS:
-        if not holds(found):
-            return Judgement(reason)
+    if reason := refused(HEADERS, found):
+        return Judgement(reason)
     wit_text = found.text(WIT_HEADER) or ""
     wit = authenticate(wit_text, trust, memory, now_s)
     if isinstance(wit, Absent):
@@ -60,26 +59,39 @@ def _of_verified(
     now_s: float,
 ) -> Judgement:
     """Steps 7 to 11, for a token whose signature is right."""
-    call = call_of(wit, request, receiver, trust)
-    known = Judgement("ok", wit=wit, binding=call.binding, proof=found.text(WPT_HEADER))
+    call, proof = call_of(wit, request, receiver, trust), found.text(WPT_HEADER)
     if reason := in_time(wit, trust, now_s) or refused_grant(call):
-        return replace(known, reason=reason)
+        return Judgement(reason, wit=wit, binding=call.binding, proof=proof)
     peer = Peer(call, found, memory, now_s)
-    known = replace(
-        known,
+    proven = _proven(peer, Proof(proof, wit_text, call, memory.replay, now_s))
+    return Judgement(
+        proven.reason,
+        proven.assurance,
+        wit=wit,
         leaf=peer.leaf if isinstance(peer.leaf, Leaf) else None,
         peer=peer.id if peer.vouched else None,
+        binding=call.binding,
         via=request.source if peer.from_listed_hop else None,
+        proof=proof,
+        replayed=proven.replayed,
     )
+
+
+class _Proven(NamedTuple):
+    reason: str
+    assurance: Assurance = "none"
+    replayed: bool = False
+
+
+def _proven(peer: Peer, proof: Proof) -> _Proven:
+    """Steps 9 to 11."""
     if reason := refused_peer(peer):
-        return replace(known, reason=reason)
+        return _Proven(reason)
     if peer.demanded == "mtls":
-        return replace(known, assurance="mtls")
-    proof = Proof(found.text(WPT_HEADER), wit_text, call, memory.replay, now_s)
+        return _Proven("ok", "mtls")
     if reason := refused_proof(proof):
-        return replace(known, reason=reason)
-    assurance: Assurance = "mtls+wpt" if peer.present else "wpt"
-    return replace(known, assurance=assurance, replayed=proof.use == "seen")
+        return _Proven(reason)
+    return _Proven("ok", "mtls+wpt" if peer.present else "wpt", proof.use == "seen")
 
 
 def _at_the_edge(request: Request, found: Found, trust: Trust, memory: Memory, now_s: float) -> Judgement:

@@ -14,6 +14,7 @@ from bindtrace.propagation.guard.call_checks import Call
 from bindtrace.propagation.guard.forwarded import Forwarded, parse_client_cert, parse_xfcc
 from bindtrace.propagation.guard.headers import Found
 from bindtrace.propagation.guard.memory import NEGATIVE_S, Memory
+from bindtrace.propagation.guard.tables import refused
 from bindtrace.propagation.identity.encoding import b64url
 from bindtrace.propagation.identity.peer import Leaf, issued_by, read_leaf
 from bindtrace.propagation.identity.policy import Proof
@@ -134,4 +135,4 @@ PEER: Final[list[tuple[str, Callable[[Peer], bool]]]] = [
 
 def refused_peer(peer: Peer) -> str | None:
     """The reason why the certificate is not the caller's, if there is one."""
-    return next((reason for reason, holds in PEER if not holds(peer)), None)
+    return refused(PEER, peer)

@@ -10,6 +10,7 @@ from bindtrace.propagation.absent import Absent
 from bindtrace.propagation.guard.call_checks import Call
 from bindtrace.propagation.guard.headers import canonical
 from bindtrace.propagation.guard.memory import ReplayCache
+from bindtrace.propagation.guard.tables import refused
 from bindtrace.propagation.guard.token_checks import LEEWAY_S
 from bindtrace.propagation.identity import wpt as wpts
 from bindtrace.propagation.identity.jose import verifies
@@ -84,7 +85,7 @@ def _other_tokens(call: Call) -> OtherTokens:
 PROOF: Final[list[tuple[str, Callable[[Proof], bool]]]] = [
     ("pop_missing", lambda proof: proof.text is not None),
     ("pop_malformed", Proof.well_formed),
-    ("pop_key_mismatch", lambda proof: verifies(proof.wpt.text, proof.call.wit.key)),
+    ("pop_key_mismatch", lambda proof: verifies(proof.wpt.compact, proof.call.wit.key)),
     ("pop_audience_mismatch", lambda proof: proof.wpt.audience == str(proof.call.receiver.service)),
     ("pop_expired", Proof.in_time),
     ("pop_wit_mismatch", lambda proof: proof.wpt.wit_hash == token_hash(proof.wit_text)),
@@ -98,4 +99,4 @@ PROOF: Final[list[tuple[str, Callable[[Proof], bool]]]] = [
 
 def refused_proof(proof: Proof) -> str | None:
     """The reason why the proof is not one of this request, if there is one."""
-    return next((reason for reason, holds in PROOF if not holds(proof)), None)
+    return refused(PROOF, proof)

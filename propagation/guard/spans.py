@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Final
 
 from opentelemetry import context as contexts
 from opentelemetry import propagate, trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Link, Span, SpanKind, StatusCode
+from opentelemetry.trace import Link, Span, SpanKind, StatusCode, Tracer, TracerProvider
 
 from bindtrace.propagation.guard.headers import canonical, is_edge_name
 from bindtrace.propagation.guard.request import RawHeaders
@@ -21,6 +22,7 @@ from bindtrace.propagation.vocabulary import CREDENTIAL_HEADERS, RESERVED_BAGGAG
 
 _CREDENTIALS: Final = frozenset(name.encode() for name in CREDENTIAL_HEADERS)
 _TRACE: Final = frozenset({b"traceparent", b"tracestate"})
+SCOPE: Final = "bindtrace.guard"
 _HTTP: Final = {"http": 80, "https": 443}
 
 
@@ -73,7 +75,7 @@ def verdict_span(
         return
     parent = propagate.extract(text_headers(headers), context=Context())
     links = () if external is None else _links(external)
-    tracer = trace.get_tracer("bindtrace.guard")
+    tracer = _tracer(trace.get_tracer_provider())
     name = str(described.get("http.request.method", "HTTP"))
     span = tracer.start_span(
         name, parent, SpanKind.SERVER, attributes={**described, **values}, links=links, record_exception=False
@@ -89,21 +91,33 @@ def verdict_span(
         span.end()
 
 
+@lru_cache(maxsize=2)
+def _tracer(provider: TracerProvider) -> Tracer:
+    """The SDK makes one for each time that it is asked, for a sixth of what a span costs."""
+    return provider.get_tracer(SCOPE)
+
+
 def _links(headers: RawHeaders) -> tuple[Link, ...]:
     theirs = trace.get_current_span(propagate.extract(text_headers(headers), context=Context()))
     origin = theirs.get_span_context()
     return (Link(origin, {TRACE_EXTERNAL: True}),) if origin.is_valid else ()
 
 
+def _is_port(text: str) -> bool:
+    """`Host` is anybody's word, and Python raises for a number of thousands of digits."""
+    return len(text) <= 5 and text.isascii() and text.isdigit()
+
+
 def describe(method: str, path: str, scheme: str, host: str | None, client: str | None) -> dict[str, Value]:
     """The stable HTTP attributes of a server span; no query, and no header but Host."""
-    name, _, port = (host or "").rpartition(":") if (host or "").count(":") == 1 else (host or "", "", "")
-    values: dict[str, Value | None] = {
-        "http.request.method": method,
-        "url.path": path,
-        "url.scheme": scheme,
-        "server.address": name or None,
-        "server.port": int(port) if port.isascii() and port.isdigit() else _HTTP.get(scheme),
-        "client.address": client,
-    }
-    return {key: value for key, value in values.items() if value is not None}
+    name, port = host, ""
+    if host is not None and host.count(":") == 1:
+        name, _, port = host.partition(":")
+    values: dict[str, Value] = {"http.request.method": method, "url.path": path, "url.scheme": scheme}
+    if name:
+        values["server.address"] = name
+    if (number := int(port) if _is_port(port) else _HTTP.get(scheme)) is not None:
+        values["server.port"] = number
+    if client is not None:
+        values["client.address"] = client
+    return values

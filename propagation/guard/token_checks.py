@@ -12,6 +12,7 @@ from typing import Final
 from bindtrace.propagation.absent import Absent
 from bindtrace.propagation.guard.memory import NEGATIVE_S, Memory
 from bindtrace.propagation.guard.request import Trust
+from bindtrace.propagation.guard.tables import refused
 from bindtrace.propagation.identity import wit as wits
 from bindtrace.propagation.identity.bundle import Bundle, TokenKey
 from bindtrace.propagation.identity.compact import ALGORITHM, Compact, take_apart
@@ -85,7 +86,7 @@ AUTHENTICITY: Final[list[tuple[str, Callable[[Token], bool]]]] = [
     ("bundle_unavailable", Token.has_a_bundle),
     ("bundle_stale", lambda token: token.now_s < token.bundle.usable_until_s),
     ("key_unknown", Token.has_a_key),
-    ("signature_invalid", lambda token: verifies(token.text, token.entry.key)),
+    ("signature_invalid", lambda token: verifies(token.compact, token.entry.key)),
     ("claims_invalid", Token.has_claims),
     ("issuer_mismatch", lambda token: token.wit.issuer == SCHEME + token.subject.trust_domain),
 ]
@@ -123,19 +124,19 @@ def authenticate(text: str, trust: Trust, memory: Memory, now_s: float) -> Wit |
     if known is not None:
         return known
     token = Token(text, trust, now_s)
-    reason = next((reason for reason, holds in AUTHENTICITY if not holds(token)), None)
+    reason = refused(AUTHENTICITY, token)
     if reason is None:
         memory.tokens.put(key, token.wit, min(token.wit.expires_s + LEEWAY_S, token.entry.not_after_s))
         return token.wit
-    refused = Absent(reason)
+    absent = Absent(reason)
     if CLASS_OF_REASON[reason] != "system":  # a bundle that is missing may come any moment
-        memory.refused_tokens.put(key, refused, now_s + NEGATIVE_S)
-    return refused
+        memory.refused_tokens.put(key, absent, now_s + NEGATIVE_S)
+    return absent
 
 
 def in_time(wit: Wit, trust: Trust, now_s: float) -> str | None:
     """The reason why a verified token is not good now, if there is one."""
-    return next((reason for reason, holds in TIMES if not holds(wit, trust, now_s)), None)
+    return refused(TIMES, wit, trust, now_s)
 
 
 def claimed_subject(text: str) -> Workload | None:

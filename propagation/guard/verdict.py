@@ -20,6 +20,7 @@ _CONTROL: Final = re.compile(r"[^\x20-\x7e]")
 _SHORT: Final = 32
 REFRESHES_MISSED: Final = 5
 """After so many a receiver's trust is late (findings.md F11)."""
+_OF_TIMES: Final = frozenset({"peer_cert_expired", "peer_cert_not_yet_valid", "pop_expired"})
 
 
 def fingerprint(text: str) -> str:
@@ -49,26 +50,27 @@ def attributes(
         words.AUTHZ_POSITION: position,
         words.AUTHZ_HEADER_FIDELITY: fidelity,
         words.AUTHZ_HEADERS_MUTATED: mutated or None,
-        words.AUTHZ_REPLAY_SCOPE: "process" if judgement.assurance in ("wpt", "mtls+wpt") else None,
-        words.AUTHZ_REPLAYED: judgement.replayed or None,
         words.TARGET_ID: str(receiver.service),
-        words.POLICY_AGE_S: None if trust.policy is None else round(now_s - trust.policy_at_s),
-        words.TRUST_LATE: _late(receiver, trust, now_s) or None,
         words.CALLER_UNVERIFIED: None if judgement.unverified is None else str(judgement.unverified),
-        words.CREDENTIAL_EXPOSED: None if judgement.exposed is None else str(judgement.exposed),
-        words.EDGE_STRIPPED: _printable(judgement.stripped),
-        words.EDGE_STRIPPED_SHA256: tuple(judgement.stripped.values()) or None,
-        words.PROOF_SHA256: None if judgement.proof is None else fingerprint(judgement.proof),
-        **(_of_token(judgement.wit, trust, now_s) if judgement.wit else {}),
-        **_of_peer(judgement),
-        **_of_times(judgement, now_s),
     }
+    if trust.policy is not None:
+        values[words.POLICY_AGE_S] = round(now_s - trust.policy_at_s)
+        values[words.TRUST_LATE] = _late(receiver, trust, now_s) or None
+    if judgement.wit is not None:
+        values |= _of_token(judgement.wit, trust, now_s)
+    if judgement.peer is not None or judgement.leaf is not None or judgement.via is not None:
+        values |= _of_peer(judgement)
+    if judgement.proof is not None:
+        values |= _of_proof(judgement, judgement.proof)
+    if judgement.stripped or judgement.exposed is not None:
+        values |= _of_edge(judgement)
+    if judgement.reason in _OF_TIMES:
+        values |= _of_times(judgement, now_s)
     return {name: value for name, value in values.items() if value is not None}
 
 
 def _late(receiver: Receiver, trust: Trust, now_s: float) -> bool:
-    if trust.policy is None:  # one who brought his trust along hears of no authority
-        return False
+    """Asked only where there is a policy: one who brought his trust along hears of no authority."""
     bundle = trust.bundles.get(receiver.service.trust_domain)
     return bundle is not None and now_s - trust.policy_at_s > REFRESHES_MISSED * bundle.refresh_hint_s
 
@@ -96,11 +98,28 @@ def _of_peer(judgement: Judgement) -> dict[str, Value | None]:
     }
 
 
+def _of_proof(judgement: Judgement, proof: str) -> dict[str, Value | None]:
+    proven = judgement.assurance in ("wpt", "mtls+wpt")
+    return {
+        words.PROOF_SHA256: fingerprint(proof),
+        words.AUTHZ_REPLAY_SCOPE: "process" if proven else None,
+        words.AUTHZ_REPLAYED: judgement.replayed or None,
+    }
+
+
+def _of_edge(judgement: Judgement) -> dict[str, Value | None]:
+    return {
+        words.CREDENTIAL_EXPOSED: None if judgement.exposed is None else str(judgement.exposed),
+        words.EDGE_STRIPPED: _printable(judgement.stripped),
+        words.EDGE_STRIPPED_SHA256: tuple(judgement.stripped.values()) or None,
+    }
+
+
 def _of_times(judgement: Judgement, now_s: float) -> dict[str, Value | None]:
     """How far a proof or a certificate that was refused for its time is from it: clocks that differ show by this."""
     values: dict[str, Value | None] = {}
     leaf = judgement.leaf
-    if judgement.reason in ("peer_cert_expired", "peer_cert_not_yet_valid") and leaf is not None:
+    if judgement.reason != "pop_expired" and leaf is not None:
         values[words.PEER_CERT_AGE_S] = round(now_s - leaf.not_before_s)
         values[words.PEER_CERT_REMAINING_S] = round(leaf.not_after_s - now_s)
     if judgement.reason == "pop_expired":

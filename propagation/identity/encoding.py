@@ -17,7 +17,17 @@ from bindtrace.propagation.absent import Absent
 
 MAX_DEPTH: Final = 4
 MAX_INTEGER: Final = 2**53
-_ALPHABET: Final = re.compile(r"[A-Za-z0-9_-]*", re.ASCII)
+_ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+_STANDARD: Final = bytes(
+    {ord("-"): ord("+"), ord("_"): ord("/")}.get(byte, byte) if byte in _ALPHABET else ord("!")
+    for byte in range(256)
+)
+"""To the alphabet that Python decodes; all that is not base64url, padding too, becomes what it refuses."""
+_PADDING: Final = (b"", b"", b"==", b"=")
+_LAST: Final = ("", "", _ALPHABET[::16].decode("ascii"), _ALPHABET[::4].decode("ascii"))
+"""By the number of letters over four: those that may be last, as their unused bits are zero."""
+_NO_BASE64URL: Final = Absent("base64url")
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 def b64url(content: bytes) -> str:
@@ -31,13 +41,14 @@ def sha256_b64url(content: bytes) -> str:
 
 def decode_b64url(text: str) -> bytes | Absent:
     """The bytes of unpadded base64url whose unused bits are zero; anything else is `Absent("base64url")`."""
-    if not _ALPHABET.fullmatch(text) or len(text) % 4 == 1:
-        return Absent("base64url")
+    over = len(text) % 4
+    if over == 1 or (over and text[-1] not in _LAST[over]):
+        return _NO_BASE64URL
     try:
-        content = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except (binascii.Error, ValueError):
-        return Absent("base64url")
-    return content if b64url(content) == text else Absent("base64url")
+        plain = text.encode("ascii").translate(_STANDARD) + _PADDING[over]
+        return binascii.a2b_base64(plain, strict_mode=True)
+    except ValueError:
+        return _NO_BASE64URL
 
 
 def read_object(content: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, Any] | Absent:
@@ -47,14 +58,10 @@ def read_object(content: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, Any]
     """
     try:
         text = content.decode("utf-8")
-        value = json.loads(
-            text,
-            object_pairs_hook=_members,
-            parse_int=_integer,
-            parse_float=_no_number,
-            parse_constant=_no_number,
-        )
-        if not isinstance(value, dict) or _too_odd(value, max_depth):
+        value = _DECODER.decode(text)
+        if not isinstance(value, dict) or _too_deep(value, max_depth):
+            return Absent("json")
+        if "\\u" in text and _half_letters(value):  # UTF-8 has none, so one can only be escaped
             return Absent("json")
     except (ValueError, RecursionError):
         return Absent("json")
@@ -78,10 +85,23 @@ def _no_number(text: str) -> NoReturn:
     raise ValueError("a number is not an integer")
 
 
-def _too_odd(value: Any, levels: int) -> bool:
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_members,
+    parse_int=_integer,
+    parse_float=_no_number,
+    parse_constant=_no_number,
+)
+"""Made once: `json.loads` makes one for each text that it reads with hooks."""
+
+
+def _too_deep(value: dict[str, Any] | list[Any], levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value
+    return levels < 1 or any(_too_deep(item, levels - 1) for item in inner if isinstance(item, dict | list))
+
+
+def _half_letters(value: Any) -> bool:
     if isinstance(value, str):
-        return any("\ud800" <= letter <= "\udfff" for letter in value)
+        return _SURROGATE.search(value) is not None
     if not isinstance(value, dict | list):
         return False
-    inner = [*value, *value.values()] if isinstance(value, dict) else value
-    return levels < 1 or any(_too_odd(item, levels - 1) for item in inner)
+    return any(map(_half_letters, [*value, *value.values()] if isinstance(value, dict) else value))

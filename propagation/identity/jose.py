@@ -11,19 +11,27 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
-from bindtrace.propagation.identity.compact import ALGORITHM, MAX_TOKEN_BYTES
+from bindtrace.propagation.identity.compact import ALGORITHM, MAX_TOKEN_BYTES, Compact
 from bindtrace.propagation.identity.keys import PrivateKey, PublicKey
 
 _ONLY: Final = (ALGORITHM,)
 
 
-def verifies(text: str, key: PublicKey) -> bool:
-    """Whether the signature of a compact JWS over its received bytes is by `key`. Raises nothing."""
+_ES256: Final = jws.JWSRegistry(algorithms=list(_ONLY)).get_alg(ALGORITHM)
+
+
+def verifies(compact: Compact, key: PublicKey) -> bool:
+    """Whether the signature of a compact JWS over its received bytes is ES256 by `key`. Raises nothing.
+
+    The library's algorithm on the parts that were taken apart strictly: its own reader would decode and parse them
+    once more, more leniently, for a fourth of the time that a proof takes.
+    """
+    if compact.header.get("alg") != ALGORITHM or "crit" in compact.header:
+        return False
     try:
-        jws.deserialize_compact(text, _verifier(key), algorithms=_ONLY)
+        return _ES256.verify(compact.signed, compact.signature, _verifier(key))
     except (JoseError, ValueError, TypeError, KeyError):
         return False
-    return True
 
 
 def sign(header: Mapping[str, str], claims: Mapping[str, Any], key: PrivateKey) -> str:

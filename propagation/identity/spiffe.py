@@ -50,7 +50,10 @@ class Workload(NamedTuple):
     deployment: str
 
     def __str__(self) -> str:
-        return f"{self.of_service}/deployment/{self.deployment}"
+        return (
+            f"{SCHEME}{self.trust_domain}/project/{self.project}/env/{self.environment}"
+            f"/service/{self.service}/deployment/{self.deployment}"
+        )
 
     @property
     def of_service(self) -> Service:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from bindtrace.propagation.absent import Absent
-from bindtrace.propagation.identity.compact import ALGORITHM, is_whole_number, take_apart
+from bindtrace.propagation.identity.compact import ALGORITHM, Compact, is_whole_number, take_apart
 from bindtrace.propagation.identity.encoding import b64url, sha256_b64url
 from bindtrace.propagation.identity.jose import sign
 from bindtrace.propagation.identity.keys import PrivateKey
@@ -41,9 +41,9 @@ class OtherTokens:
 
 @dataclass(frozen=True, slots=True)
 class Wpt:
-    """The claims of a proof; times in seconds since 1970. `text` is kept for the check of its signature."""
+    """The claims of a proof; times in seconds since 1970. `compact` is kept for the check of its signature."""
 
-    text: str
+    compact: Compact
     audience: str
     issued_at_s: int
     expires_s: int
@@ -74,7 +74,7 @@ def parse(text: str) -> Wpt | Absent:
     if not isinstance(others, dict) or not all(isinstance(value, str) for value in others.values()):
         return _MALFORMED
     return Wpt(
-        text=text,
+        compact=compact,
         audience=claims["aud"],
         issued_at_s=claims["iat"],
         expires_s=claims["exp"],

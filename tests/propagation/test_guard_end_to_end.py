@@ -38,7 +38,7 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
 
 def call(services: Services, client: httpx.Client, url: str) -> int:
     """As an instrumented caller: a CLIENT span around the call, its context in the headers."""
-    with services.tracer("orders").start_as_current_span(
+    with services.get_tracer("orders").start_as_current_span(
         "GET", kind=trace.SpanKind.CLIENT, attributes={"url.full": url, "http.request.method": "GET"}
     ) as span:
         headers: dict[str, str] = {}

@@ -22,7 +22,7 @@ from bindtrace.propagation.guard.request import FixedTrust, Request, Trust
 @pytest.fixture
 def spans(monkeypatch: pytest.MonkeyPatch) -> Spans:
     recorded = Spans()
-    monkeypatch.setattr(trace, "get_tracer", lambda name: recorded.provider.get_tracer(name))
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: recorded.provider)
     return recorded
 
 
@@ -117,6 +117,15 @@ def test_whatever_a_caller_sends_it_is_answered_403_or_503_for_a_missing_bundle(
 
     assert start["status"] == (503 if expected.reason in ("bundle_stale", "policy_unavailable") else 403)
     assert spans.said()["bindtrace.authz.reason"] == expected.reason
+
+
+@pytest.mark.parametrize("host", [b"inventory:" + b"1" * 5000, b"inventory:99999999", "inventory:²".encode()])
+def test_a_host_whose_port_is_none_is_no_crash(host: bytes, spans: Spans) -> None:
+    """Python raises for a number of more than 4,300 digits, and a guard that raises is a 500."""
+    start, _ = call(guard(Scene(), App()), Request(((b"host", host),), "GET", "/stock/7"))
+
+    assert start["status"] == 403
+    assert spans.said()["server.port"] == 80
 
 
 def _pem(der: bytes) -> str:

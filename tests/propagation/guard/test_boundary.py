@@ -25,7 +25,7 @@ from bindtrace.propagation.serving.boundary import BoundaryProtocol
 @pytest.fixture
 def spans(monkeypatch: pytest.MonkeyPatch) -> Spans:
     recorded = Spans()
-    monkeypatch.setattr(trace, "get_tracer", lambda name: recorded.provider.get_tracer(name))
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: recorded.provider)
     return recorded
 
 

@@ -51,7 +51,7 @@ def ask(services: Services, guarded: Any, request: Request, *, client: bool = Tr
     """One request to a guard, from the orders where `client`, else from somebody who sends no spans."""
     headers: dict[str, str] = {}
     if client:
-        span = services.tracer("orders").start_span("GET", kind=trace.SpanKind.CLIENT)
+        span = services.get_tracer("orders").start_span("GET", kind=trace.SpanKind.CLIENT)
         propagate.inject(headers, trace.set_span_in_context(span))
         span.end()
     sent = [*request.headers, *((name.encode(), value.encode()) for name, value in headers.items())]

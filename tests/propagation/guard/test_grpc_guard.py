@@ -33,7 +33,7 @@ KINDS = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
 @pytest.fixture
 def spans(monkeypatch: pytest.MonkeyPatch) -> Spans:
     recorded = Spans()
-    monkeypatch.setattr(trace, "get_tracer", lambda name: recorded.provider.get_tracer(name))
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: recorded.provider)
     return recorded
 
 

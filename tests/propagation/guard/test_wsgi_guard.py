@@ -24,7 +24,7 @@ from bindtrace.propagation.guard.wsgi import WSGIGuard
 @pytest.fixture
 def spans(monkeypatch: pytest.MonkeyPatch) -> Spans:
     recorded = Spans()
-    monkeypatch.setattr(trace, "get_tracer", lambda name: recorded.provider.get_tracer(name))
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: recorded.provider)
     return recorded
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
+from dataclasses import replace
 from typing import Any
 
 import jwt
@@ -19,8 +21,8 @@ from support import fixture
 
 from bindtrace.propagation.absent import Absent
 from bindtrace.propagation.identity import jose, keys, wit, wpt
-from bindtrace.propagation.identity.compact import take_apart
-from bindtrace.propagation.identity.encoding import b64url, decode_b64url
+from bindtrace.propagation.identity.compact import Compact, take_apart
+from bindtrace.propagation.identity.encoding import b64url, decode_b64url, read_object
 
 
 def vectors() -> list[tuple[str, Any]]:
@@ -45,7 +47,22 @@ def test_no_wycheproof_vector_is_a_token_of_ours() -> None:
 def test_no_wycheproof_signature_of_another_algorithm_verifies_on_any_key_of_ours() -> None:
     key = keys.public_of(keys.generate())
 
-    assert not any(jose.verifies(jws, key) for jws, _ in vectors() if isinstance(jws, str))
+    assert not any(jose.verifies(signed(jws), key) for jws, _ in vectors() if isinstance(jws, str))
+
+
+def signed(text: str) -> Compact:
+    """What a signature check gets to see, of any text: as if its header were as it has to be."""
+    signature = decode_b64url(text.rpartition(".")[2])
+    return Compact(text, {"alg": "ES256"}, {}, signature if isinstance(signature, bytes) else b"")
+
+
+@pytest.mark.parametrize("header", [{"alg": "none"}, {"alg": "ES512"}, {}, {"alg": "ES256", "crit": ["b64"]}])
+def test_a_good_signature_under_another_header_does_not_verify(header: dict[str, Any]) -> None:
+    key = keys.generate()
+    good = signed(jose.sign({"typ": "t"}, {"a": 1}, key))
+
+    assert jose.verifies(good, keys.public_of(key))
+    assert not jose.verifies(replace(good, header=header), keys.public_of(key))
 
 
 def test_a_key_with_another_use_is_no_key() -> None:
@@ -140,8 +157,8 @@ def test_signatures_are_judged_as_by_the_raw_primitive() -> None:
         bytes(byte ^ (1 << dice.randrange(8) if place == flipped else 0) for place, byte in enumerate(raw))
         for flipped in range(64)
     ]
-    verdicts = [(jose.verifies(f"{head}.{b64url(f)}", public), raw_verifies(f"{head}.{b64url(f)}", key.public_key()))
-                for f in forms]  # fmt: skip
+    texts = [f"{head}.{b64url(form)}" for form in forms]
+    verdicts = [(jose.verifies(signed(text), public), raw_verifies(text, key.public_key())) for text in texts]
 
     assert all(ours == oracle for ours, oracle in verdicts)
     assert [ours for ours, _ in verdicts].count(True) == 2  # as signed, and with s negated, as ECDSA has it
@@ -152,7 +169,31 @@ def test_signatures_are_judged_as_by_the_raw_primitive() -> None:
 def test_any_text_is_taken_apart_or_absent(text: str) -> None:
     take_apart(text)
     wpt.parse(text)
-    assert not jose.verifies(text, keys.PublicKey("AA", "AA"))
+    if text.isascii():
+        assert not jose.verifies(signed(text), keys.PublicKey("AA", "AA"))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.one_of(st.text(max_size=8), st.text("AQgwIE8_-/+=", max_size=9), st.binary(max_size=9).map(b64url)))
+def test_base64url_has_one_spelling_for_each_value(text: str) -> None:
+    """The oracle decodes leniently and asks whether the value is spelled so."""
+    try:
+        lenient = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except ValueError:
+        lenient = b""
+
+    decoded = decode_b64url(text)
+
+    assert decoded == (lenient if b64url(lenient) == text else Absent("base64url"))
+
+
+@pytest.mark.parametrize(("text", "read"), [
+    ('{"a":"\\ud800"}', False), ('{"\\udfff":1}', False), ('{"a":[["\\ud83d"]]}', False),
+    ('{"a":"\\ud83d\\ude00"}', True), ('{"a":"\\\\ud800"}', True), ('{"a":"\\u0041"}', True),
+    ('{"a":[[[1]]]}', True), ('{"a":[[[[1]]]]}', False), ('{"a":{"b":{"c":{"d":1}}}}', True),
+])  # fmt: skip
+def test_json_has_no_half_letters_and_four_levels(text: str, read: bool) -> None:
+    assert isinstance(read_object(text.encode()), dict) == read
 
 
 @settings(max_examples=200, deadline=None)

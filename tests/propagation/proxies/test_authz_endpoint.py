@@ -24,7 +24,7 @@ TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 @pytest.fixture
 def spans(monkeypatch: pytest.MonkeyPatch) -> Spans:
     recorded = Spans()
-    monkeypatch.setattr(trace, "get_tracer", lambda name: recorded.provider.get_tracer(name))
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: recorded.provider)
     return recorded
 
 
