@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from campaigning import quantity
 from interop.rotating_sidecars import Certified, through_envoys
+from interop.sidecars import reported
 from rotating import (
     INVENTORY,
     ORDERS,
@@ -21,9 +22,11 @@ from rotating import (
     called,
     called_by_grpc,
 )
+from serving import collecting
 from support import wait_for
 
 from bindtrace.propagation.guard.token_checks import LEEWAY_S
+from bindtrace.propagation.proxies.plan import address
 
 SECONDS = quantity(600, 75)
 CALLERS = quantity(16, 4)
@@ -51,19 +54,27 @@ def test_no_call_fails_while_everything_rotates(tmp_path: Path, road: str, proof
 
 @pytest.mark.timeout(SECONDS * 3 + 120)
 def test_no_call_through_two_envoys_fails_while_everything_rotates(tmp_path: Path) -> None:
+    """As users run them: with a collector that takes their spans, refused handshakes and statistics."""
     scaled, app = Scaled(tmp_path), Certified()
     with (
+        collecting(tmp_path / "t.duckdb", receivers=1) as collector,
         scaled.running(),
-        through_envoys(scaled, tmp_path, app) as port,
+        through_envoys(scaled, tmp_path, app, address(collector.endpoints["grpc"])) as port,
         Callers(by_sidecar(port), CALLERS) as callers,
     ):
         time.sleep(SECONDS)
         rotations = len(app.certificates), scaled.cas()
+        edges = wait_for(lambda: reported(collector.endpoints["api"], "edges"), seconds=60, what="an edge")
 
     print(f"envoy: {callers.outcomes} certificates of the caller and authorities {rotations}")
+    print(*edges, sep="\n")
     assert set(callers.outcomes) == {"200"}
     assert rotations[0] >= SECONDS / 6
     assert rotations[1] >= 1 + SECONDS // 75
+    assert ("orders", "inventory", "mtls") in {
+        (edge["caller"], edge["callee"], edge["protection"]) for edge in edges
+    }
+    assert not any(edge["denied"] for edge in edges)
 
 
 @pytest.mark.timeout(600)

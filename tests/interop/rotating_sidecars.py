@@ -37,8 +37,10 @@ class Certified:
 
 
 @contextlib.contextmanager
-def through_envoys(scaled: Scaled, folder: Path, app: Certified) -> Iterator[int]:
-    """The port where orders' own calls to inventory go out."""
+def through_envoys(
+    scaled: Scaled, folder: Path, app: Certified, collector: Address | None = None
+) -> Iterator[int]:
+    """The port where orders' own calls to inventory go out. To a collector go spans, handshakes and statistics."""
     binary = peer("envoy")
     inbound, outbound = free_port(), free_port()
     leaf_life_s = int(scaled.lives.leaf_s)
@@ -52,7 +54,7 @@ def through_envoys(scaled: Scaled, folder: Path, app: Certified) -> Iterator[int
             identity.subscribe(files.follow)
             nowhere = Address("127.0.0.1", 1)
             planned: dict[str, Any] = {
-                "app": nowhere, "inbound": None, "public": None, "callers": (), "callees": (), "collector": None,
+                "app": nowhere, "inbound": None, "public": None, "callers": (), "callees": (), "collector": collector,
                 "authz": nowhere, **more,
             }  # fmt: skip
             sidecar = Sidecar(
