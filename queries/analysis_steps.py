@@ -63,8 +63,7 @@ def _run(con: Connection, step: sql_files.SqlFile, values: Values) -> None:
     """A step that is `only where` something is there, and makes no table, costs its planning only then."""
     if (needed := step.header.get("only where")) and not con.execute(f"{needed} limit 1").fetchone():
         return
-    wanted = [name.strip() for name in step.header.get("parameters", "").partition("(")[0].split(",")]
-    con.execute(step.text, unsigned({name: values[name] for name in wanted if name}))
+    con.execute(step.text, unsigned({name: values[name] for name in step.parameters}))
 
 
 def _date_issues(con: Connection, values: Values) -> None:

@@ -15,6 +15,8 @@ from bindtrace.queries.query import Query
 from bindtrace.queries.unsigned import unsigned
 
 Row = dict[str, Any]
+GIVEN: Final = ("since", "until", "environment", "most")
+"""Parameters that every question has, if only with a value that narrows nothing; others of a report must be given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +39,19 @@ def run_report(con: duckdb.DuckDBPyConnection, name: str, query: Query) -> list[
 
 def _sql_report(file: sql_files.SqlFile) -> Report:
     def run(con: duckdb.DuckDBPyConnection, query: Query) -> list[Row]:
-        filters = dict(query.filters)
-        values: dict[str, Any] = {
-            "since": query.since_unix_nano,
-            "until": query.until_unix_nano,
-            "environment": query.environment,
-        }
-        own = [name.strip() for name in file.header.get("parameters", "").split(",") if name.strip()]
+        filters, own = dict(query.filters), file.parameters
+        values: dict[str, Any] = {}
         for name in own:
-            if name not in values:
+            if name not in GIVEN:
                 if name not in filters:
                     raise ValueError(f"report {file.name} needs {name}")
                 values[name] = filters.pop(name)
+        values |= {
+            "since": query.since_unix_nano,
+            "until": query.until_unix_nano,
+            "environment": query.environment,
+            "most": None if filters else query.limit,
+        }
         text, bound = _narrowed(file.text, filters, query.limit)
         if filters:
             _check_columns(con, file, {name: values[name] for name in own}, filters)

@@ -58,9 +58,10 @@ def chains(
     if back is not None:
         asked = _window(asked, back)
     with source_of(asked) as source:
-        rows = _asked(source, asked)
+        narrowed = only_violations or any((through, first, last, back))
+        rows = _asked(source, asked, whole=narrowed)
         if back is not None:
-            rows = compared(rows, _asked(source, _earlier(asked, back)))
+            rows = compared(rows, _asked(source, _earlier(asked, back), whole=True))
         where = source.describe()
     kept = [row for row in rows if wanted(row)]
     write(asked, "chains", kept, people={"tree": lambda shown: render.show(chains_tree(shown))})
@@ -91,6 +92,6 @@ def _earlier(asked: Asked, back: int) -> Asked:
     )
 
 
-def _asked(source: Source, asked: Asked) -> list[Row]:
-    """All rows: they are narrowed and cut to the limit here."""
-    return source.rows("chains", replace(asked.query(), limit=None))
+def _asked(source: Source, asked: Asked, *, whole: bool) -> list[Row]:
+    """`whole`: all rows, as they are narrowed and cut to the limit here."""
+    return source.rows("chains", replace(asked.query(), limit=None) if whole else asked.query())

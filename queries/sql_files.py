@@ -6,6 +6,7 @@ folder's `_order` file must name exactly the files that are there, so no file is
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -26,6 +27,12 @@ class SqlFile:
     title: str
     header: dict[str, str]
     text: str
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """What its text binds, in the order of its header; what stands there in brackets explains them."""
+        names = re.sub(r"\([^)]*\)", "", self.header.get("parameters", "")).split(",")
+        return tuple(name.strip() for name in names if name.strip())
 
 
 @cache

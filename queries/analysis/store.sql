@@ -12,6 +12,7 @@ select
     p.depth,
     p.leaf,
     p.path,
+    case when p.leaf then chain_key(f.scope, f.callee_env, p.path) end as chain_key,
     p.chain_verdict,
     p.chain_road,
     p.chain_error,

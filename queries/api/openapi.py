@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from bindtrace.queries import sql_files
-from bindtrace.queries.catalog import REPORTS
+from bindtrace.queries.catalog import GIVEN, REPORTS
 from bindtrace.queries.report_keys import keys_of
 
 OWN_PARAMETERS: Final = {
@@ -38,9 +38,7 @@ def described() -> dict[str, Any]:
 def needed(name: str) -> list[str]:
     """The parameters without which the report has no answer."""
     file = sql_files.folder("reports").get(name)
-    declared = file.header.get("parameters", "") if file else ""
-    words = [part.strip() for part in declared.split(",")]
-    return [word for word in words if word and word not in ("since", "until", "environment")]
+    return [word for word in (file.parameters if file else ()) if word not in GIVEN]
 
 
 def _operation(name: str) -> dict[str, Any]:

@@ -187,10 +187,5 @@ def _clear(con: Connection, name: Seal | None, upto: int, sealed_unix_nano: int)
 def _run(con: Connection, folder: str, name: str, values: Mapping[str, Any]) -> int:
     """Rows that the statement changed."""
     file = sql_files.folder(f"lake/{folder}")[name]
-    wanted = [
-        part.strip()
-        for part in file.header.get("parameters", "").partition("(")[0].split(",")
-        if part.strip()
-    ]
-    row = con.execute(file.text, unsigned({key: values[key] for key in wanted})).fetchone()
+    row = con.execute(file.text, unsigned({key: values[key] for key in file.parameters})).fetchone()
     return int(row[0]) if row and isinstance(row[0], int) else 0

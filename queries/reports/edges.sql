@@ -14,10 +14,10 @@ with summed as (
         count(*) filter (error) as errors,
         count(*) filter (verdict = 'denied' or outcome = 'refused') as denied,
         road,
-        arg_min(protection, list_position(['plaintext', 'unknown', 'tls', 'mtls'], protection)) as protection,
-        arg_min(verdict, list_position(['denied', 'unknown', 'allowed'], verdict)) as verdict,
-        arg_min(grade, list_position(['contradicted', 'inferred', 'claimed', 'verified', 'proven'], grade)) as grade,
-        quantile_cont(duration_nano, [0.5, 0.95, 0.99]) as nano
+        worst_of(['plaintext', 'unknown', 'tls', 'mtls'], protection) as protection,
+        worst_of(['denied', 'unknown', 'allowed'], verdict) as verdict,
+        worst_of(['contradicted', 'inferred', 'claimed', 'verified', 'proven'], grade) as grade,
+        quantiles_of(duration_nano) as nano
     from hops
     where
         start_time_unix_nano >= $since

@@ -9,8 +9,8 @@ with edges as (
         road,
         count(*) as calls,
         count(*) filter (error) as errors,
-        arg_min(verdict, list_position(['denied', 'unknown', 'allowed'], verdict)) as verdict,
-        arg_min(grade, list_position(['contradicted', 'inferred', 'claimed', 'verified', 'proven'], grade)) as grade,
+        worst_of(['denied', 'unknown', 'allowed'], verdict) as verdict,
+        worst_of(['contradicted', 'inferred', 'claimed', 'verified', 'proven'], grade) as grade,
         ms(quantile_cont(duration_nano, 0.95)) as p95_ms
     from hops
     where

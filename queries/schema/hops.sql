@@ -11,6 +11,7 @@ create table if not exists hops (
     depth usmallint not null,
     leaf boolean not null,
     path varchar[] not null,  -- services from the chain's entry to the callee
+    chain_key ubigint,  -- of a leaf: digest of its scope, environment and path, to count by; null: no leaf
     chain_verdict varchar not null,  -- the worst from the entry to here
     chain_road varchar not null,  -- the worst from the first internal call to here
     chain_error boolean not null,

@@ -3,6 +3,13 @@ create or replace macro trace_hex(id) as replace(id::varchar, '-', '');
 create or replace macro span_hex(id) as lower(lpad(to_hex(id), 16, '0'));
 create or replace macro in_environment(wanted, one, other) as wanted is null or one = wanted or other = wanted;
 create or replace macro ms(nano) as round(nano / 1e6, 3);
+-- Of a group: the word that comes first in a list of them, the worst one first.
+create or replace macro worst_of(ranks, word) as ranks[min(list_position(ranks, word))];
+-- p50, p95 and p99 of a group, exact; of signed integers DuckDB 1.5.5 sorts twice as fast as of unsigned ones.
+create or replace macro quantiles_of(nano) as quantile_cont(nano::bigint, [0.5, 0.95, 0.99]);
+-- One number for the calls of one chain, the same in every version of DuckDB, as `hash` is not.
+create or replace macro chain_key(scope, environment, services) as
+    md5_number_lower(concat_ws(chr(31), coalesce(scope, ''), coalesce(environment, ''), array_to_string(services, chr(31))));
 -- Istio's node id is type~address~pod.namespace~domain, and a pod is its workload with one or two hashes behind.
 create or replace macro proxy_service(node) as
     case

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from drawn_shop import write_shop
 from bindtrace.propagation import environment
 from bindtrace.propagation.command import bindtrace
 from bindtrace.queries.analyse import analyse
+from bindtrace.queries.catalog import run_report
 from bindtrace.queries.comparing import compared
 from bindtrace.queries.database import open_database
+from bindtrace.queries.query import Query
 
 NOON_S = 1_790_000_000
 DAY_MS = 86_400_000
@@ -191,3 +194,39 @@ def test_the_same_path_in_two_environments_is_compared_apart() -> None:
         ("production", "new"),
         ("preview", "gone"),
     ]
+
+
+def test_a_limit_shows_the_first_of_all_chains_though_their_calls_are_equal(two_days: Path) -> None:
+    con = duckdb.connect(two_days, read_only=True)
+    every = run_report(con, "chains", Query())
+    cut = [run_report(con, "chains", Query(limit=most)) for most in range(1, len(every) + 2)]
+    filtered = run_report(
+        con, "chains", Query(limit=1, filters={"example_trace_id": every[-1]["example_trace_id"]})
+    )
+    con.close()
+
+    assert len({row["calls"] for row in every}) < len(every)
+    assert cut == [every[:most] for most in range(1, len(every) + 2)]
+    assert filtered == every[-1:]
+
+
+def test_chains_that_share_a_number_stay_two(two_days: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copy(two_days, tmp_path / "days.duckdb"))
+    con = duckdb.connect(copy)
+    every = run_report(con, "chains", Query())
+    con.execute("update hops set chain_key = 1 where leaf")
+    shared = run_report(con, "chains", Query(limit=2))
+    con.close()
+
+    assert shared == every[:2]
+
+
+def test_only_leaves_have_the_number_of_their_chain(shop: Path) -> None:
+    con = duckdb.connect(shop, read_only=True)
+    rows = con.execute("select leaf, chain_key, scope, callee_env, path from hops").fetchall()
+    con.close()
+
+    assert all((key is not None) == leaf for leaf, key, *_ in rows)
+    assert len({key for _, key, *_ in rows if key}) == len(
+        {(scope, env, *path) for leaf, _, scope, env, path in rows if leaf}
+    )
