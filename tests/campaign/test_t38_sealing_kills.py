@@ -9,7 +9,7 @@ from campaigning import SEED, quantity
 from killing_seals import acknowledged, judge_whole, kill_while_sealing
 
 
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(7200)
 def test_kills_during_sealing_lose_and_double_nothing(tmp_path: Path) -> None:
     con = kill_while_sealing(tmp_path, quantity(200, 20), SEED)
 
