@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import posixpath
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -152,13 +153,13 @@ def faults_of_binding(
     for key in sorted(binding.keys() - _BINDING_KEYS):
         yield _unknown_key(owner, key, _BINDING_KEYS, fatal=True)
     if binding.get("type", "service") != "service":
-        yield Fault(SCHEMA, f"{owner} has type {binding['type']!r}", 'the only type is "service".')
+        yield Fault(SCHEMA, f"{owner} has {_told(binding, 'type')}", 'the only type is "service".')
     if binding.get("format") != "url":
-        yield Fault(SCHEMA, f"{owner} has format {binding.get('format')!r}", 'the only format is "url".')
+        yield Fault(SCHEMA, f"{owner} has {_told(binding, 'format')}", 'the only format is "url".')
     variable = binding.get("env")
     if not isinstance(variable, str) or not _ENV.fullmatch(variable):
         fix = "name one environment variable: letters, digits and _, not starting with a digit."
-        yield Fault(SCHEMA, f"{owner} has env {variable!r}", fix)
+        yield Fault(SCHEMA, f"{owner} has {_told(binding, 'env')}", fix)
     callee = binding.get("service")
     if not isinstance(callee, str) or not callee:
         yield Fault(SCHEMA, f"{owner} names no service", "name the service that it leads to.")
@@ -197,6 +198,11 @@ def _is_name(model: Model, name: str) -> bool:
 def _name_message(model: Model, name: str) -> str:
     letters = "letters and digits" if model.name is _OLD_NAME else "lower-case letters (no digits)"
     return f'"{name}" is not a service name: 1-{_MAX_NAME} {letters}, with - and _ inside'
+
+
+def _told(config: Mapping[str, Any], key: str) -> str:
+    """What is said of a key: null is said, and is not the same as nothing. A date of TOML has no JSON."""
+    return f"{key} {json.dumps(config[key], default=str)}" if key in config else f"no `{key}`"
 
 
 def _unknown_key(owner: str, key: str, known: Collection[str], *, fatal: bool) -> Fault:

@@ -104,6 +104,20 @@ def test_what_is_wrong_is_said(found: Found, question: str, state: str, evidence
     assert evidence in line.evidence
 
 
+@pytest.mark.parametrize(
+    ("found", "evidence"),
+    [
+        (healthy(crossings=[{"caller": "orders", "binding": "ORDERS_URL", "calls": 1, "unanswered": 0}]),
+         "1 call(s) by bindings do"),
+        (healthy(senders=[{"service": "orders", "protocol": "grpc", "rejected": {}, "refused": {}, "redacted": 1,
+                           "quirks": {}}]),
+         "orders (grpc): redacted 1 value(s)"),
+    ],
+)  # fmt: skip
+def test_one_is_counted_as_many_are(found: Found, evidence: str) -> None:
+    assert evidence in [line.evidence for line in diagnose(found)]
+
+
 def test_a_locked_door_may_be_reached() -> None:
     status = {"pid": 1, "endpoints": {"grpc": "0.0.0.0:4317"}, "secured": ["grpc"]}
 

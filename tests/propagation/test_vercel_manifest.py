@@ -129,6 +129,37 @@ def test_a_wrong_binding_is_a_problem_at_its_line_and_grants_nothing(
     assert manifest.grants == ()
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"format": None}, "has no `format`"),
+        ({"format": "grpc"}, 'has format "grpc"'),
+        ({"env": None}, "has no `env`"),
+        ({"env": ["A", "B"]}, 'has env ["A", "B"]'),
+        ({"type": "daemon"}, 'has type "daemon"'),
+    ],
+)
+def test_a_wrong_field_is_told_as_the_file_has_it_and_one_that_is_not_there_as_none(
+    changes: dict[str, Any], said: str
+) -> None:
+    (problem,) = read(web_binding(**changes)).problems
+
+    assert problem.message == f'a binding of service "web" {said}.'
+
+
+def test_a_field_that_is_null_is_not_one_that_is_not_there() -> None:
+    config = web_binding()
+    config["services"]["web"]["bindings"][0]["format"] = None
+
+    assert read(config).problems[0].message == 'a binding of service "web" has format null.'
+
+
+def test_a_field_that_json_has_no_word_for_is_told_too() -> None:
+    manifest = vercel.read(Path("vercel.toml"), TOML.replace('"API_URL"', "2026-01-01"))
+
+    assert 'has env "2026-01-01"' in manifest.problems[0].message
+
+
 def test_an_unknown_service_under_the_alias_has_the_aliases_code() -> None:
     config = web_binding(service="aqi")
     config = {"experimentalServicesV2": config["services"]}
