@@ -2,7 +2,7 @@
 
 A rule selects `trace_id, anchor_span_id, answered, severity, file, line, evidence` from `hops`. Of the kind `subjects`
 it selects the subject itself, `caller, callee, severity, file, line, evidence`, and what else it knows of the columns
-of views/subject_findings.sql; of the kind `static` the same from what was declared alone. `severity` null means that
+of views/named_subjects.sql; of the kind `static` the same from what was declared alone. `severity` null means that
 of the header; `evidence` is a JSON object whose keys the header's `message`, `fix` and `check` may name. The header's
 `concerns` is a condition that every call the rule finds meets, over the facts of `concerns.py` and the policy; `needs`
 is one that some call of the window meets where it finds any. So a question about a trace or a window runs few rules.
@@ -238,7 +238,6 @@ def explanation(finding: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _raised(con: duckdb.DuckDBPyConnection, rule: Rule, query: Query) -> list[dict[str, Any]]:
-    wrapper = sql_files.folder("views")["findings" if rule.of_hops else "subject_findings"]
     values: dict[str, Any] = {
         "rule": rule.name,
         "severity": rule.severity,
@@ -248,11 +247,17 @@ def _raised(con: duckdb.DuckDBPyConnection, rule: Rule, query: Query) -> list[di
         "until": query.until_unix_nano,
         "environment": query.environment,
     }
-    # The wrapper's own `from rule` is a name that this rule's text is put behind; both paste into DuckDB alone.
-    text = wrapper.text.replace("from rule_rows", f"from (\n{rule.text}\n) as rule_rows")
+    views = sql_files.folder("views")
+    subjects = views["hop_subjects" if rule.of_hops else "named_subjects"].text
+    text = _put_in(views["findings"].text, "subject_rows", _put_in(subjects, "rule_rows", rule.text))
     cursor = con.execute(text, unsigned(values))
     names = [column[0] for column in cursor.description or ()]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _put_in(text: str, name: str, query: str) -> str:
+    """A text that reads a table of this name, with a query in its place; each of both is SQL by itself."""
+    return text.replace(f"from {name}", f"from (\n{query}\n) as {name}")
 
 
 def _worded(rule: Rule, raised: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
--- Findings: what one rule found among the hops of the window, one row per subject.
+-- Findings: what one rule found in the window, one row per subject, and until when each is silenced.
 -- parameters: rule, severity, since, until, environment, now, quiet
 -- reads: hops, exceptions
--- why: rules say which hops are at fault; subject, counts, example and exceptions are the same for all of them.
+-- why: the window and the exceptions are the same for all rules; `subject_rows` is put in here: hop_subjects.sql, or
+--      named_subjects.sql of a rule that names subjects itself, with the rule's own text in it.
 -- The rule reads `hops` as this window of them. One that concludes from what is not there waits until late spans of a call
 -- would have come.
 with hops as not materialized (
@@ -11,54 +12,14 @@ with hops as not materialized (
         and start_time_unix_nano < $until
         and in_environment($environment, caller_env, callee_env)
         and ($quiet = 0 or start_time_unix_nano + greatest(duration_nano, chain_duration_nano) + $quiet <= $now)
-),
-found as (
-    select
-        h.scope,
-        h.caller,
-        h.caller_env,
-        h.callee,
-        h.callee_env,
-        h.grade,
-        h.confidence,
-        h.start_time_unix_nano,
-        h.trace_id,
-        h.evidence,
-        coalesce(rule_rows.severity::varchar, $severity) as severity,
-        rule_rows.file,
-        rule_rows.line,
-        rule_rows.evidence as shown
-    from rule_rows
-    join every_hop as h using (trace_id, anchor_span_id, answered)
-),
-subjects as (
-    select
-        scope,
-        caller,
-        caller_env,
-        callee,
-        callee_env,
-        arg_min(severity, list_position(['critical', 'high', 'medium', 'low', 'info'], severity)) as severity,
-        arg_min(grade, list_position(['proven', 'contradicted', 'verified', 'claimed', 'inferred'], grade)) as grade,
-        arg_min(confidence, list_position(['confirmed', 'probable', 'suspected'], confidence)) as confidence,
-        count(*) as "count",
-        min(start_time_unix_nano)::varchar as first_seen,
-        max(start_time_unix_nano)::varchar as last_seen,
-        trace_hex(arg_max(trace_id, start_time_unix_nano)) as trace_id,
-        list_transform(arg_max(evidence, start_time_unix_nano), lambda span: span_hex(span)) as span_ids,
-        arg_max(shown, start_time_unix_nano) as evidence,
-        arg_max(file, start_time_unix_nano) as file,
-        arg_max(line, start_time_unix_nano) as line
-    from found
-    group by scope, caller, caller_env, callee, callee_env
 )
 select
-    s.*,
+    subject_rows.*,
     max(x.until_unix_nano)::varchar as silenced_until
-from subjects as s
+from subject_rows
 left join exceptions as x
     on x.rule = $rule
     and x.until_unix_nano > $now
-    and (x.caller is null or x.caller = s.caller)
-    and (x.callee is null or x.callee = s.callee)
+    and (x.caller is null or x.caller = subject_rows.caller)
+    and (x.callee is null or x.callee = subject_rows.callee)
 group by all
