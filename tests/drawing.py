@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from bindtrace.propagation.vocabulary import RESOURCE_CONCEPTS
 
@@ -53,18 +54,20 @@ def draw(con: duckdb.DuckDBPyConnection, *spans: S) -> None:
         """
     ).fetchone()
     assert load is not None
-    for one in spans:
-        _insert(con, "spans", _row(con, one, load[0]))
+    _insert(con, "spans", [_row(one, load[0]) for one in spans])
+    resources = {row["resource_id"]: row for row in (_resource(one, load[0]) for one in spans)}
+    stored = {name for (name,) in con.execute("select resource_id::varchar from resources").fetchall()}
+    _insert(con, "resources", [row for name, row in resources.items() if name not in stored])
 
 
 def trace_id(number: int) -> str:
     return f"{number:032x}"
 
 
-def _row(con: duckdb.DuckDBPyConnection, one: S, load_id: int) -> dict[str, Any]:
+def _row(one: S, load_id: int) -> dict[str, Any]:
     start = NOON + int(one.at_ms * 1e6)
     return {
-        "trace_id": uuid.UUID(int=one.trace),
+        "trace_id": str(uuid.UUID(int=one.trace)),
         "span_id": one.id,
         "parent_span_id": one.parent,
         "flags": {None: 0, False: 256, True: 768}[one.remote],
@@ -76,44 +79,41 @@ def _row(con: duckdb.DuckDBPyConnection, one: S, load_id: int) -> dict[str, Any]
         "dropped_attributes_count": 0,
         "dropped_events_count": 0,
         "dropped_links_count": 0,
-        "resource_id": _resource(con, one, load_id),
-        "instrumentation_scope_id": uuid.UUID(int=0),
+        "resource_id": _resource(one, load_id)["resource_id"],
+        "instrumentation_scope_id": str(uuid.UUID(int=0)),
         "received_unix_nano": start,
         "load_id": load_id,
         **one.columns,
     }
 
 
-def _resource(con: duckdb.DuckDBPyConnection, one: S, load_id: int) -> uuid.UUID:
+def _resource(one: S, load_id: int) -> dict[str, Any]:
     named = {} if one.service is None else {"service.name": one.service}
     attributes = json.dumps(
         {**named, **one.resource} | ({"deployment.id": one.deployment} if one.deployment else {})
     )
-    name = uuid.UUID(bytes=hashlib.sha256(attributes.encode()).digest()[:16])
-    if not con.execute("select 1 from resources where resource_id = ?", [name]).fetchall():
-        known = {
-            "environment": "deployment.environment.name",
-            "scope": "vercel.projectId",
-            "sdk": "telemetry.sdk.name",
-        }
-        _insert(
-            con,
-            "resources",
-            {
-                "resource_id": name,
-                "attributes": attributes,
-                "dropped_attributes_count": 0,
-                "load_id": load_id,
-                "service": one.service,
-                "deployment": one.deployment,
-                **{column: one.resource.get(key) for column, key in known.items()},
-                "hosts": next((one.resource[key] for key in HOST_KEYS if key in one.resource), None),
-            },
-        )
-    return name
+    known = {
+        "environment": "deployment.environment.name",
+        "scope": "vercel.projectId",
+        "sdk": "telemetry.sdk.name",
+    }
+    return {
+        "resource_id": str(uuid.UUID(bytes=hashlib.sha256(attributes.encode()).digest()[:16])),
+        "attributes": attributes,
+        "dropped_attributes_count": 0,
+        "load_id": load_id,
+        "service": one.service,
+        "deployment": one.deployment,
+        **{column: one.resource.get(key) for column, key in known.items()},
+        "hosts": next((one.resource[key] for key in HOST_KEYS if key in one.resource), None),
+    }
 
 
-def _insert(con: duckdb.DuckDBPyConnection, table: str, row: Mapping[str, Any]) -> None:
-    con.execute(
-        f"insert into {table} ({', '.join(row)}) values ({', '.join('?' for _ in row)})", list(row.values())
-    )
+def _insert(con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """All of them in one Arrow table: bound values take DuckDB 2 ms a span. A column that a row has not is null."""
+    columns = dict.fromkeys(column for row in rows for column in row)
+    if rows:
+        kinds = con.execute(f"select {', '.join(columns)} from {table} limit 0").to_arrow_table().schema
+        con.register("drawn", pa.Table.from_pylist(list(rows), schema=kinds))
+        con.execute(f"insert into {table} by name select * from drawn")
+        con.unregister("drawn")
