@@ -11,6 +11,7 @@ from bindtrace.propagation.guard.memory import Memory
 from bindtrace.propagation.guard.request import Judgement, Receiver, Request, Trust
 from bindtrace.propagation.identity import certificates, keys, wit, wpt
 from bindtrace.propagation.identity.bundle import Bundle, TokenKey
+from bindtrace.propagation.identity.peer import Leaf, read_leaf
 from bindtrace.propagation.identity.policy import Binding, DeniedNow, Policy
 from bindtrace.propagation.identity.spiffe import Service, Workload
 
@@ -103,3 +104,10 @@ class Scene:
     def judge(self, request: Request | None = None, *, now_s: float = NOW_S, **changes: Any) -> Judgement:
         receiver = replace(self.receiver, **changes)
         return judge(request or self.request(), receiver, self.trust, self.memory, now_s=now_s)
+
+
+def leaf_of(content: bytes) -> Leaf:
+    """The certificate, as it is read."""
+    leaf = read_leaf(content)
+    assert isinstance(leaf, Leaf)
+    return leaf

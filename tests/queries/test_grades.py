@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from dataclasses import replace
 from typing import Any
 
 import duckdb
 import pytest
-from drawing import CLIENT, NOON, SECOND, SERVER, draw, span, trace_id
-from otlp_requests import one_span
-from sending_as import issue_told, sent
+from drawing import CLIENT, SERVER, draw, span, trace_id
+from grading import BILLING, MESH, ORDERS, VERIFIED, judged
 from shop_policy import EDGE, INVENTORY, settings, vercel
 
 from bindtrace.propagation.manifest import DeclaredService, Match
@@ -19,65 +17,7 @@ from bindtrace.queries.analyse import analyse
 from bindtrace.queries.policy import install_policy
 
 Con = duckdb.DuckDBPyConnection
-BILLING = "spiffe://shop.example/project/p1/env/prod/service/billing/deployment/d7"
-ORDERS = "spiffe://shop.example/project/p1/env/prod/service/orders/deployment/d7"
-MESH = "spiffe://cluster.local/ns/shop/sa/billing"
-VERIFIED = {"authz_decision": "allow", "authz_reason": "ok", "verified_caller": BILLING}
-RECEIPT = {"credential_sha256": "aa" * 16, "proof_sha256": "bb" * 16}
-
-
-AUTHORITY = BILLING.replace("billing", "authority")
-GATEWAY = BILLING.replace("billing", "gateway")
-VERDICT = {
-    "bindtrace__authz__decision": "allow",
-    "bindtrace__authz__reason": "ok",
-    "bindtrace__caller__id": BILLING,
-}
-
-
-def judged(
-    con: Con, callee: dict[str, Any], *, caller: str | None = "billing", **client: Any
-) -> dict[str, Any]:
-    """The facts of one call to the ledger, of which the callee's span says this."""
-    spans = [] if caller is None else [span(caller, CLIENT, 1, **client)]
-    draw(con, *spans, span("ledger-api", SERVER, 2, None if caller is None else 1, **callee))
-    analyse(con)
-    columns = (
-        "caller",
-        "grade",
-        "verdict",
-        "reason",
-        "outcome",
-        "protection",
-        "verified_caller",
-        "peer_caller",
-    )
-    row = con.execute(f"select {', '.join(columns)} from hops where callee = 'ledger'").fetchone()
-    assert row is not None
-    return dict(zip(columns, row, strict=True))
-
-
-def issue(con: Con, *credentials: str, at: int = NOON - 1) -> None:
-    rows = [[credential, BILLING, at] for credential in credentials]
-    con.executemany("insert into issued_credentials values (?, ?, ?, 0, null)", rows)
-
-
-def _tell(con: Con, credential: str, *, at_ms: float) -> None:
-    """As the authority does: a span of its own instrumentation scope."""
-    issued = {"bindtrace.issued.jti_sha256": credential, "bindtrace.issued.subject": BILLING}
-    scope = uuid.UUID(int=77)
-    con.execute(
-        "insert into instrumentation_scopes by name "
-        "select ? as instrumentation_scope_id, 'bindtrace.authority' as name, 0 as dropped_attributes_count",
-        [scope],
-    )
-    draw(
-        con,
-        span(
-            "authority", SERVER, 9, trace=int(credential[:2], 16), at_ms=at_ms, name="issue token",
-            attributes=json.dumps(issued), instrumentation_scope_id=scope,
-        ),
-    )  # fmt: skip
+Con = duckdb.DuckDBPyConnection
 
 
 def test_a_sender_alone_claims(shop: Con) -> None:
@@ -100,135 +40,6 @@ def test_a_receivers_check_names_a_caller_that_sends_no_spans(shop: Con) -> None
     found = judged(shop, VERIFIED, caller=None)
 
     assert (found["caller"], found["grade"]) == ("billing", "verified")
-
-
-def test_a_receipt_and_the_issuance_log_prove(shop: Con) -> None:
-    issue(shop, RECEIPT["credential_sha256"])
-
-    assert judged(shop, VERIFIED | RECEIPT, proof_sha256=RECEIPT["proof_sha256"])["grade"] == "proven"
-
-
-def test_a_call_is_judged_again_when_only_later_is_told_that_its_credential_was_issued(shop: Con) -> None:
-    """Its own spans and the authority's come by different senders, in either order."""
-    before = judged(shop, {**VERIFIED, **RECEIPT}, **RECEIPT)
-
-    _tell(shop, RECEIPT["credential_sha256"], at_ms=-1)
-    analyse(shop)
-
-    assert before["grade"] == "verified"
-    assert shop.execute("select grade from hops where callee = 'ledger'").fetchall() == [("proven",)]
-
-
-@pytest.mark.parametrize(
-    ("senders", "grade"),
-    [
-        ([""], "verified"),  # nobody asked who it was
-        (["billing"], "verified"),
-        ([BILLING], "verified"),
-        (["authority"], "proven"),
-        ([AUTHORITY], "proven"),
-        (["", "authority"], "proven"),  # one who told before takes nothing from it
-    ],
-)
-def test_once_an_authority_is_named_its_own_sender_alone_is_believed(
-    shop: Con, senders: list[str], grade: str
-) -> None:
-    named = DeclaredService("bindtrace", "", "authority", None, "bindtrace.toml", 9, issuer=True)
-    given = [vercel(), replace(settings(), services=(named,))]
-    install_policy(shop, given)
-    for sender in senders:
-        sent(shop, issue_told(RECEIPT["credential_sha256"], BILLING), sender)
-
-    assert judged(shop, VERIFIED | RECEIPT, **RECEIPT)["grade"] == grade
-
-
-def test_without_a_name_whoever_tells_is_believed(shop: Con) -> None:
-    sent(shop, issue_told(RECEIPT["credential_sha256"], BILLING), "")
-
-    assert judged(shop, VERIFIED | RECEIPT, **RECEIPT)["grade"] == "proven"
-
-
-@pytest.mark.parametrize("forwarder", [False, True])
-def test_what_another_workload_says_that_the_callee_verified_is_a_claim(shop: Con, forwarder: bool) -> None:
-    gateway = DeclaredService("bindtrace", "", "gateway", None, "bindtrace.toml", 9, forwarder=forwarder)
-    install_policy(shop, [vercel(), replace(settings(), services=(gateway,))])
-    request = one_span(7, service="ledger-api", **VERDICT)
-
-    sent(shop, request, GATEWAY)
-
-    assert shop.execute("select callee, grade, marks from hops").fetchall() == [
-        ("ledger", "claimed", ["unattested"])
-    ]
-
-
-def test_what_the_callee_itself_says_that_it_verified_is(shop: Con) -> None:
-    sent(shop, one_span(7, service="ledger-api", **VERDICT), GATEWAY.replace("gateway", "ledger"))
-
-    assert shop.execute("select callee, grade from hops").fetchall() == [("ledger", "verified")]
-
-
-def test_a_certificate_and_the_issuance_log_prove(shop: Con) -> None:
-    issue(shop, RECEIPT["credential_sha256"])
-
-    found = judged(shop, VERIFIED | {"credential_sha256": "aa" * 16, "peer_id": BILLING})
-
-    assert (found["grade"], found["protection"]) == ("proven", "mtls")
-
-
-@pytest.mark.parametrize(
-    ("callee", "client", "issued"),
-    [
-        (RECEIPT, {}, True),  # the caller has no receipt
-        (RECEIPT, {"proof_sha256": "cc" * 16}, True),  # that of another attempt
-        (RECEIPT, {"proof_sha256": "bb" * 16}, False),  # no issuance log is known
-    ],
-)
-def test_without_both_a_verified_call_is_not_proven(
-    shop: Con, callee: dict[str, Any], client: dict[str, Any], issued: bool
-) -> None:
-    if issued:
-        issue(shop, RECEIPT["credential_sha256"])
-
-    assert judged(shop, VERIFIED | callee, **client)["grade"] == "verified"
-
-
-def test_a_credential_that_was_never_issued_contradicts(shop: Con) -> None:
-    issue(shop, "dd" * 16, at=NOON + 1)
-
-    assert judged(shop, VERIFIED | RECEIPT)["grade"] == "contradicted"
-
-
-def test_a_credential_that_was_issued_before_the_log_begins_is_not_doubted(shop: Con) -> None:
-    issue(shop, "dd" * 16, at=NOON - 60 * SECOND)
-    issue(shop, "ee" * 16, at=NOON + 1)
-    age = {"credential_age_s": 100, "credential_remaining_s": 800}
-
-    assert judged(shop, VERIFIED | RECEIPT | age)["grade"] == "verified"
-
-
-def test_one_that_claims_to_be_of_the_logs_time_is(shop: Con) -> None:
-    issue(shop, "dd" * 16, at=NOON - 60 * SECOND)
-    issue(shop, "ee" * 16, at=NOON + 1)
-    age = {"credential_age_s": 10, "credential_remaining_s": 890}
-
-    assert judged(shop, VERIFIED | RECEIPT | age)["grade"] == "contradicted"
-
-
-def test_a_call_is_judged_again_when_the_log_goes_on_without_its_credential(shop: Con) -> None:
-    _tell(shop, "dd" * 16, at_ms=-5)
-    before = judged(shop, VERIFIED | RECEIPT)
-
-    _tell(shop, "ee" * 16, at_ms=5_000)
-    analyse(shop)
-
-    assert before["grade"] == "verified"
-    assert shop.execute("select grade from hops where callee = 'ledger'").fetchall() == [("contradicted",)]
-
-
-def test_trap_a_log_that_ends_before_the_call_says_nothing_of_it(shop: Con) -> None:
-    issue(shop, "dd" * 16, at=NOON - 1)
-
-    assert judged(shop, VERIFIED | RECEIPT)["grade"] == "verified"
 
 
 @pytest.mark.parametrize(
