@@ -56,7 +56,7 @@ def draw(con: duckdb.DuckDBPyConnection, *spans: S) -> None:
     assert load is not None
     _insert(con, "spans", [_row(one, load[0]) for one in spans])
     resources = {row["resource_id"]: row for row in (_resource(one, load[0]) for one in spans)}
-    stored = {name for (name,) in con.execute("select resource_id::varchar from resources").fetchall()}
+    stored = {name for (name,) in con.execute("select resource_id from resources").fetchall()}
     _insert(con, "resources", [row for name, row in resources.items() if name not in stored])
 
 
@@ -67,7 +67,7 @@ def trace_id(number: int) -> str:
 def _row(one: S, load_id: int) -> dict[str, Any]:
     start = NOON + int(one.at_ms * 1e6)
     return {
-        "trace_id": str(uuid.UUID(int=one.trace)),
+        "trace_id": uuid.UUID(int=one.trace),
         "span_id": one.id,
         "parent_span_id": one.parent,
         "flags": {None: 0, False: 256, True: 768}[one.remote],
@@ -80,7 +80,7 @@ def _row(one: S, load_id: int) -> dict[str, Any]:
         "dropped_events_count": 0,
         "dropped_links_count": 0,
         "resource_id": _resource(one, load_id)["resource_id"],
-        "instrumentation_scope_id": str(uuid.UUID(int=0)),
+        "instrumentation_scope_id": uuid.UUID(int=0),
         "received_unix_nano": start,
         "load_id": load_id,
         **one.columns,
@@ -98,7 +98,7 @@ def _resource(one: S, load_id: int) -> dict[str, Any]:
         "sdk": "telemetry.sdk.name",
     }
     return {
-        "resource_id": str(uuid.UUID(bytes=hashlib.sha256(attributes.encode()).digest()[:16])),
+        "resource_id": uuid.UUID(bytes=hashlib.sha256(attributes.encode()).digest()[:16]),
         "attributes": attributes,
         "dropped_attributes_count": 0,
         "load_id": load_id,
@@ -114,6 +114,9 @@ def _insert(con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Mapping[s
     columns = dict.fromkeys(column for row in rows for column in row)
     if rows:
         kinds = con.execute(f"select {', '.join(columns)} from {table} limit 0").to_arrow_table().schema
-        con.register("drawn", pa.Table.from_pylist(list(rows), schema=kinds))
+        plain = [
+            {key: str(it) if isinstance(it, uuid.UUID) else it for key, it in row.items()} for row in rows
+        ]
+        con.register("drawn", pa.Table.from_pylist(plain, schema=kinds))
         con.execute(f"insert into {table} by name select * from drawn")
         con.unregister("drawn")
