@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 import duckdb
 
-from bindtrace.queries.analysis_steps import Values, run_steps
+from bindtrace.queries.analysis_steps import Values, drop_steps, run_steps, touched_traces
 from bindtrace.queries.database import cursor
 from bindtrace.queries.policy import policy_digest
 from bindtrace.queries.transaction import transaction
@@ -26,7 +26,9 @@ SPANS_AT_ONCE: Final = 500_000
 """Spans of one run, which bounds its memory; a run takes whole loads, and at least one."""
 MOST_SHARES: Final = 4
 NOTED: Final = ("issued", "retired", "linked")
-"""What a run notes of its loads as a whole, before its traces are shared out."""
+"""What a run notes of its loads as a whole, before its traces are shared out. Noted again, it is the same."""
+STORED: Final = ("remove", "store", "remember")
+"""What changes hops: of one share, or with the watermark, it is one transaction."""
 
 
 class Shares(NamedTuple):
@@ -60,9 +62,9 @@ def analyse(
     """Brings the hops up to date with the spans; returns how many traces were done.
 
     Handles the traces touched by loads newer than the watermark, or all of them where the policy that the stored
-    hops were judged by is no longer in force. Each run moves the watermark in its last transaction: a crash anywhere
-    repeats, never doubles. With `runs` it returns after so many, whatever was loaded meanwhile. `on_run` is told
-    the load up to which all is done. `shares`: see `cores`. With `keep_steps` the tables of a run
+    hops were judged by is no longer in force. Each run moves the watermark in its last transaction: what a crash
+    leaves half-done the next run does again. With `runs` it returns after so many, whatever was loaded meanwhile.
+    `on_run` is told the load up to which all is done. `shares`: see `cores`. With `keep_steps` the tables of a run
     that is not shared stay, to be looked at.
     """
     done = 0
@@ -134,14 +136,17 @@ def _due(con: Connection, spans_at_once: int) -> Due | None:
 
 
 def _one_run(con: Connection, due: Due, keep_steps: bool) -> int:
+    values = _loads(due)
     with transaction(con):
-        touched = run_steps(con, _loads(due), keep_steps=keep_steps)
+        run_steps(con, values, only=NOTED)
+    touched = _worked_out(con, values, keep_steps)
+    with transaction(con):
+        run_steps(con, values, only=STORED, keep_steps=keep_steps)
         _remember(con, due)
     return touched
 
 
 def _shared_run(con: Connection, due: Due, shares: int) -> int:
-    """What a crash leaves half-done is done again by the next run: the watermark moves last."""
     values = _loads(due)
     with transaction(con):
         run_steps(con, values, only=NOTED)
@@ -158,10 +163,26 @@ def _shared_run(con: Connection, due: Due, shares: int) -> int:
 def _one_share(con: Connection, values: Values) -> int:
     own = cursor(con)
     try:
+        touched = _worked_out(own, values, keep_steps=False)
         with transaction(own):
-            return run_steps(own, values, but=NOTED)
+            run_steps(own, values, only=STORED)
+        return touched
     finally:
         own.close()
+
+
+def _worked_out(con: Connection, values: Values, keep_steps: bool) -> int:
+    """Everything between notes and hops, in tables of this connection alone; returns how many traces there are.
+
+    Each step commits: in the transaction that made a table DuckDB 1.5.5 takes it for empty, and hashes the larger side
+    of a join (a fifth of the CPU of a run). Nobody sees these tables, and what was loaded meanwhile is another run's.
+    """
+    try:
+        run_steps(con, values, but=(*NOTED, *STORED), keep_steps=keep_steps)
+    except duckdb.Error:
+        drop_steps(con)
+        raise
+    return touched_traces(con)
 
 
 def _loads(due: Due) -> Values:

@@ -7,6 +7,7 @@ say of a request, and the decision on every tuple of facts.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from typing import Final
 
 import duckdb
@@ -42,8 +43,8 @@ def run_steps(
     but: Collection[str] = (),
     *,
     keep_steps: bool = False,
-) -> int:
-    """Runs all steps in their order, or `only` some, or all `but` some; returns how many traces they touched.
+) -> None:
+    """Runs all steps in their order, or `only` some, or all `but` some.
 
     `values`: `after` and `upto`, the loads; of one of several `shares` (their number) also which `share` (from 0).
     A step's table goes after its last reader, unless `keep_steps`.
@@ -55,8 +56,19 @@ def run_steps(
                 finish(con, values)
             for table in () if keep_steps else last_needed().get(step.name, ()):
                 con.execute(f"drop table if exists {table}")
-    (count,) = (0,) if only else con.execute("select count(*) from touched").fetchone() or (0,)
+
+
+def touched_traces(con: Connection) -> int:
+    """How many traces the last run's steps were of."""
+    (count,) = con.execute("select count(*) from touched").fetchone() or (0,)
     return int(count)
+
+
+def drop_steps(con: Connection) -> None:
+    """Lets go of what a run that failed has left: its tables may be what memory is full of."""
+    for table in {table for tables in last_needed().values() for table in tables}:
+        with suppress(duckdb.Error):
+            con.execute(f"drop table if exists {table}")
 
 
 def _run(con: Connection, step: sql_files.SqlFile, values: Values) -> None:

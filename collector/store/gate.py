@@ -17,8 +17,9 @@ class Gate:
         self.in_doubt = ""
         self._lock = threading.Lock()
 
-    def acquire(self, *, blocking: bool = True) -> bool:
-        return self._lock.acquire(blocking=blocking)
+    def acquire(self, timeout_s: float | None = None) -> bool:
+        """Whether it is the caller's now; waits at most so many seconds, or as long as it takes."""
+        return self._lock.acquire(timeout=-1 if timeout_s is None else timeout_s)
 
     def release(self) -> None:
         self._lock.release()

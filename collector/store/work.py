@@ -35,11 +35,11 @@ ORPHANS_S: Final = 600.0
 MEMORY_WAIT_S: Final = 60.0
 SAY_S: Final = 1.0
 LONGEST_REST_S: Final = 5.0
-REST: Final = 0.25
+REST: Final = 0.1
 REST_BEHIND: Final = 8.0
 LONGEST_BEHIND_S: Final = 20.0
 """How long analysis rests after a run, in lengths of that run: the next is larger, and a finding is late by two runs
-and a rest. A run costs 0.23 s and 10 us a span: 0.5 s at 40,000 spans/s, and 1.1 s where it rests as long as it ran.
+and a rest. A run costs 0.3 s and 20 us a span of the recipe, whose calls are all unlike: 0.5 s at 20,000 spans/s.
 While storing is behind it rests longer, as what is not stored yet holds up senders, and what is not judged yet
 nobody."""
 log = logging.getLogger("bindtrace.store")
@@ -130,13 +130,15 @@ class Work:
                 took_s = time.monotonic() - began
                 self.progress.loaded(self._loader.load_id, self._loader.positions)
                 idle_since = time.monotonic()
+                pause_s = 0.0 if self._loader.behind else min(took_s * PAUSE, LONGEST_PAUSE_S)
                 if (
                     self._loader.wal_bytes() > self._checkpoint_bytes
                     or self._loader.uncovered_bytes() > self._journal_bytes
                 ):
-                    self._checkpoint(wait=self._loader.uncovered_bytes() > 2 * self._journal_bytes)
-                if not self._loader.behind:
-                    self._stopping.wait(min(took_s * PAUSE, LONGEST_PAUSE_S))
+                    hold = self._loader.uncovered_bytes() > 2 * self._journal_bytes
+                    self._checkpoint(None if hold else pause_s)
+                else:
+                    self._stopping.wait(pause_s)
             elif self._stopping.is_set():
                 break
             else:
@@ -241,10 +243,10 @@ class Work:
             self._deleted, self._forgot_s = deleted, time.monotonic()
             log.info("event=orphans_forgotten rows=%d", self._loader.forget_orphans())
 
-    def _checkpoint(self, *, wait: bool = True) -> None:
-        """Without `wait` not while others write: loading goes on, and the next group asks again."""
+    def _checkpoint(self, wait_s: float | None = None) -> None:
+        """Waits at most so long for others to have written: then loading goes on, and the next group asks again."""
         self._due.set()
-        if not self._gate.acquire(blocking=wait):
+        if not self._gate.acquire(wait_s):
             return
         try:
             self._forget_orphans()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import duckdb
+import pytest
 from drawing import CLIENT, SERVER, draw, span
 from drawn_shop import faulty_spans, good_spans
 from shop_policy import settings, vercel
@@ -55,3 +56,18 @@ def test_a_run_leaves_no_large_table_unless_it_is_asked_to(con: duckdb.DuckDBPyC
 
     assert left == set()
     assert len(temporary(con)) == 6
+
+
+def test_a_run_that_fails_leaves_no_large_table(con: duckdb.DuckDBPyConnection) -> None:
+    install_policy(con, [vercel(), settings()])
+    draw(con, *good_spans(), *faulty_spans())
+    con.execute("alter table address_ranges rename to hidden")
+
+    with pytest.raises(duckdb.Error):
+        analyse(con)
+    left = temporary(con)
+    con.execute("alter table hidden rename to address_ranges")
+    analyse(con)
+
+    assert left == set()
+    assert con.execute("select count(*) > 0 from hops").fetchone() == (True,)
