@@ -15,7 +15,7 @@ from bindtrace.queries.query import Query
 from bindtrace.queries.unsigned import unsigned
 
 Row = dict[str, Any]
-GIVEN: Final = ("since", "until", "environment", "most")
+GIVEN: Final = ("since", "until", "environment", "most", "trace")
 """Parameters that every question has, if only with a value that narrows nothing; others of a report must be given."""
 
 
@@ -51,6 +51,7 @@ def _sql_report(file: sql_files.SqlFile) -> Report:
             "until": query.until_unix_nano,
             "environment": query.environment,
             "most": None if filters else query.limit,
+            "trace": filters.get("trace_id"),
         }
         text, bound = _narrowed(file.text, filters, query.limit)
         if filters:

@@ -7,7 +7,8 @@ with counted as (
     select chain_key, count(*) as calls
     from hops
     where
-        chain_key is not null
+        $most is not null
+        and chain_key is not null
         and start_time_unix_nano >= $since
         and start_time_unix_nano < $until
         and in_environment($environment, caller_env, callee_env)

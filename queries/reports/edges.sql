@@ -9,7 +9,7 @@ with summed as (
         caller_env,
         callee,
         callee_env,
-        arg_min(kind, kind) as kind,
+        min(kind) as kind,
         count(*) as calls,
         count(*) filter (error) as errors,
         count(*) filter (verdict = 'denied' or outcome = 'refused') as denied,

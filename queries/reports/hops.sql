@@ -1,6 +1,7 @@
 -- Hops: every call with its facts, its judgement and the spans that saw it, latest first.
--- parameters: since, until, environment
+-- parameters: since, until, environment, trace (its id, where one is asked for; null: any)
 -- reads: hops
+-- why: as a condition on the id itself, files and row groups without the trace are not read.
 select
     trace_hex(trace_id) as trace_id,
     scope,
@@ -27,7 +28,8 @@ select
     list_transform(evidence, lambda span: span_hex(span)) as evidence
 from hops
 where
-    start_time_unix_nano >= $since
+    ($trace is null or trace_id = $trace::uuid)
+    and start_time_unix_nano >= $since
     and start_time_unix_nano < $until
     and in_environment($environment, caller_env, callee_env)
 order by hops.start_time_unix_nano desc, trace_id, evidence

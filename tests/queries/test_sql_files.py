@@ -14,7 +14,7 @@ from rule_table import README, written
 
 from bindtrace.propagation import vocabulary
 from bindtrace.queries import commands, sql_files
-from bindtrace.queries.catalog import REPORTS, RULES, run_report
+from bindtrace.queries.catalog import GIVEN, REPORTS, RULES, run_report
 from bindtrace.queries.query import Query
 from bindtrace.queries.rules import REQUIRED, rule_of
 
@@ -48,7 +48,7 @@ def test_a_step_that_is_only_for_some_data_makes_no_table_that_others_read() -> 
 @pytest.mark.parametrize("name", sorted(REPORT_KEYS))
 def test_a_report_has_exactly_the_columns_of_the_contract(con: duckdb.DuckDBPyConnection, name: str) -> None:
     file = sql_files.folder("reports")[name]
-    given = {"since": 0, "until": 1, "environment": None, "most": None}
+    given = dict.fromkeys(GIVEN) | {"since": 0, "until": 1}
     cursor = con.execute(file.text, {key: given[key] for key in file.parameters})
 
     assert [column[0] for column in cursor.description or ()] == REPORT_KEYS[name].split()
