@@ -52,7 +52,7 @@ def _look(db: Path | None, url: str | None) -> list[Line]:
         status = source.status() if isinstance(source, LiveSource) else None
         names = (
             *("health", "instrumentation", "crossings", "senders", "services", "grants", "findings"),
-            "issuers",
+            *("issuers", "gaps"),
         )
         try:
             rows = {name: source.rows(name, Query()) for name in names}
@@ -80,6 +80,7 @@ def _found(
         rows.get("grants", []),
         rows.get("findings", []),
         rows.get("issuers", []),
+        rows.get("gaps", []),
         len(Quarantine(journal_of(path)).entries()),
         recorded(path, "set-aside"),
         now_unix_nano(),

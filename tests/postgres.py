@@ -41,6 +41,12 @@ class Postgres:
         _run(self, "createdb", *where, name, **self.environment)
         return self.catalog.replace("dbname=postgres", f"dbname={name}")
 
+    def rename(self, name: str, other: str) -> None:
+        """A database that nobody is connected to."""
+        where = ["-h", "127.0.0.1", "-p", str(self.port), "-d", "postgres"]
+        statement = f"alter database {name} rename to {other}"
+        _run(self, "psql", *where, "-c", statement, **self.environment)
+
     @property
     def environment(self) -> dict[str, str]:
         return {"PGUSER": USER, "PGPASSWORD": self.password}

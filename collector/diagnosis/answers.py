@@ -31,6 +31,7 @@ class Found(NamedTuple):
     grants: Sequence[Row]
     findings: Sequence[Row]
     issuers: Sequence[Row]
+    gaps: Sequence[Row]
     quarantined: int
     set_aside: Sequence[Row]
     now_unix_nano: int

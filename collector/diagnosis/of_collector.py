@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bindtrace.collector.diagnosis.answers import FAIL, OK, WARN, Found, Line
+from bindtrace.queries import cells
 
 
 def running(found: Found) -> Iterator[Line]:
@@ -55,7 +56,7 @@ def listening(found: Found) -> Iterator[Line]:
 
 
 def damage(found: Found) -> Iterator[Line]:
-    """What is in quarantine, and what was set aside."""
+    """What is in quarantine, what was set aside, and which lakes were given up."""
     if found.quarantined:
         evidence = f"{found.quarantined:,} entries are in quarantine"
         yield Line(
@@ -75,5 +76,9 @@ def damage(found: Found) -> Iterator[Line]:
             f"{', '.join(entry['files'])} was set aside ({entry['reason'][:120]}); {lost}",
             "see the disk's own log; `bindtrace quarantine list` names the folder",
         )  # fmt: skip
-    if not (found.quarantined or found.set_aside):
+    lakes = [gap for gap in found.gaps if gap["what"] == "lost"]
+    for gap in lakes:
+        evidence = f"a lake was given up: what was sealed until {cells.moment(gap['until'])} UTC is lost"
+        yield Line(WARN, "was anything damaged", evidence, "`bindtrace restore` a backup, to ask that")
+    if not (found.quarantined or found.set_aside or lakes):
         yield Line(OK, "was anything damaged", "no")

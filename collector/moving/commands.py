@@ -1,4 +1,4 @@
-"""`bindtrace export`, `backup`, `restore` and `migrate`: options, progress, and what is said at the end."""
+"""`bindtrace export`, `backup`, `restore`, `migrate`, `forget-lake`: options, progress, and what is said at the end."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from bindtrace.collector.moving import backing_up, exporting, migrating
+from bindtrace.collector.moving import backing_up, exporting, giving_up, migrating
 from bindtrace.collector.moving.digests import Held
 from bindtrace.propagation.errors import Refusal
+from bindtrace.queries.cells import moment
 from bindtrace.queries.database import join_lake, open_database
 from bindtrace.queries.lake.place import read_both
 from bindtrace.queries.query import FOREVER
@@ -106,6 +107,20 @@ def migrate(db: Path) -> None:
         found, kept = migrating.migrate(db, told)
     say(
         f"{db} had schema version {found} and is current now; the old file is {kept}. Give `serve` its manifests again."
+    )
+
+
+@click.command("forget-lake")
+@_DB
+def forget_lake(db: Path) -> None:
+    """Give up a lake that is lost for good, so that a stopped collector's database can have another.
+
+    What was sealed into it stays lost: `doctor`, `report gaps` and `audit` say so. Refused where the lake is there.
+    """
+    catalog, until = giving_up.give_up(db)
+    say(
+        f"{db} has no lake any more; what it sealed into {catalog} until {moment(until)} UTC is lost. "
+        "`bindtrace serve --seal-after` begins another."
     )
 
 

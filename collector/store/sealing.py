@@ -21,6 +21,7 @@ from bindtrace.collector.store.gate import Gate
 from bindtrace.propagation.clock import now_unix_nano
 from bindtrace.propagation.durable import sync_path
 from bindtrace.queries.database import ROW_GROUP_SIZE, attach_lake
+from bindtrace.queries.lake.loss import check_place, newest_seal
 from bindtrace.queries.lake.naming import LakeRefusal
 from bindtrace.queries.lake.place import lake_of
 from bindtrace.queries.lake.refusals import LakeAwayError
@@ -71,7 +72,7 @@ class Sealer:
         lake = lake_of(con)
         assert lake is not None, "only a database with a lake has a sealer"
         self.sealed_spans = 0
-        self.failure = one_line(away) if away else ""
+        self.failure = _told(away) if away else ""
         self.away = away is not None
         self._con = con
         self._plan = plan
@@ -154,8 +155,9 @@ class Sealer:
     def _reachable(self) -> bool:
         """Whether the lake answers: where its catalog is away, nothing is begun, and nothing is in doubt."""
         try:
+            check_place(self._lake, newest_seal(self._con))
             self._con.execute("select 1 from lake.main.sealed limit 1").fetchall()
-        except duckdb.Error as error:
+        except (duckdb.Error, LakeRefusal) as error:
             self._report(error)
             return False
         return True
@@ -180,7 +182,7 @@ class Sealer:
             log.info("event=seal_put_off reason=%r", one_line(error))
         elif not self.failure:
             log.error("event=seal_failed reason=%r", one_line(error))
-        self.failure = one_line(error)
+        self.failure = _told(error)
 
     def _sync(self) -> None:
         """The lake's new files are on the disk before the rows leave the database: DuckDB syncs its own files only."""
@@ -188,3 +190,8 @@ class Sealer:
             with contextlib.suppress(FileNotFoundError):
                 for path in (Path(name), Path(name).parent):
                     sync_path(path)
+
+
+def _told(error: duckdb.Error | LakeRefusal) -> str:
+    """With the way out, where one is known."""
+    return f"{error.message} (fix: {error.fix})" if isinstance(error, LakeRefusal) else one_line(error)

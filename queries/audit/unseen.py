@@ -49,6 +49,8 @@ def _down(facts: Facts) -> Iterator[str]:
     for gap in facts.gaps:
         if gap["what"] == "down":
             yield f"The collector was down from {cells.moment(gap['since'])} to {cells.moment(gap['until'])} UTC."
+        if gap["what"] == "lost":
+            yield f"What the collector had sealed into a lake until {cells.moment(gap['until'])} UTC is lost with it."
 
 
 def _lost(facts: Facts) -> Iterator[str]:

@@ -16,7 +16,7 @@ import duckdb
 
 from bindtrace.propagation import environment
 from bindtrace.queries import sql_files
-from bindtrace.queries.lake import object_store
+from bindtrace.queries.lake import loss, object_store
 from bindtrace.queries.lake.extensions import load_extension, quoted
 from bindtrace.queries.lake.naming import PREFIX, Lake, LakeRefusal, is_object_store
 from bindtrace.queries.lake.refusals import refused
@@ -73,7 +73,9 @@ def remember(con: duckdb.DuckDBPyConnection, lake: Lake) -> None:
 
 
 def attach(con: duckdb.DuckDBPyConnection, lake: Lake, *, read_only: bool = False) -> None:
-    """Attaches it as `lake`; makes it where it is not there yet, and what columns it lacks. Raises `LakeRefusal`."""
+    """Attaches it as `lake`, and adds what it lacks; makes it where nothing was sealed yet. Raises `LakeRefusal`."""
+    newest = loss.newest_seal(con)
+    loss.check_place(lake, newest)
     load_extension(con, "ducklake")
     if lake.kind() == "postgres":
         load_extension(con, "postgres_scanner")
@@ -81,14 +83,22 @@ def attach(con: duckdb.DuckDBPyConnection, lake: Lake, *, read_only: bool = Fals
         _make_folders(lake)
     of_new = _OPTIONS if lake.kind() == "duckdb" else _OPTIONS | _SHARED_OPTIONS
     options = ["read_only"] if read_only else [f"data_path {quoted(lake.data)}"]
+    if newest:
+        options.append("create_if_not_exists false")
     try:
         if is_object_store(lake.data):
             object_store.admit(con, lake.data)
         _attach(con, lake, options, {} if read_only else of_new)
         if not lake.data and is_object_store(data := data_path(con)):
             object_store.admit(con, data)
+        loss.check_seals(con, lake)
         _join_views(con)
+    except loss.LakeLostError:
+        con.execute(f"detach {NAME}")
+        raise
     except duckdb.Error as error:
+        if newest and loss.NOT_THERE in str(error):
+            raise loss.lost(lake, newest) from None
         raise refused(lake.catalog, str(error)) from None
 
 

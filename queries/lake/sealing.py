@@ -15,6 +15,7 @@ from typing import Any, Final
 import duckdb
 
 from bindtrace.queries import sql_files
+from bindtrace.queries.lake.loss import NEWEST, newest_seal
 from bindtrace.queries.lake.place import collector_of, is_attached
 from bindtrace.queries.lake.settings import give
 from bindtrace.queries.transaction import transaction
@@ -91,7 +92,7 @@ def reconcile(con: Connection, newest: int | None = None) -> Moved:
 
 def _catch_up(con: Connection, upto: int) -> Moved:
     """A file older than its lake, restored or back at its last checkpoint, still has what was sealed since."""
-    known = _noted(con, _NEWEST)
+    known = newest_seal(con)
     values = {"collector": collector_of(con), "known": known}
     (newest,) = con.execute(
         "select coalesce(max(sealed_unix_nano), 0) from lake.main.sealed where collector = $collector",
@@ -142,8 +143,7 @@ def forget(con: Connection, before_unix_nano: int) -> None:
 
 
 _FORGOTTEN: Final = "forgotten_unix_nano"
-_NEWEST: Final = "newest_seal_unix_nano"
-"""Of `meta`: until when seals are forgotten, and the newest that the file knows."""
+"""Of `meta`: until when seals are forgotten."""
 
 
 def _noted(con: Connection, key: str) -> int:
@@ -176,7 +176,7 @@ def _clear(con: Connection, name: Seal | None, upto: int, sealed_unix_nano: int)
             for step in sql_files.ordered("lake/clear")
         }
         # a clock that was set back makes no file older than its lake
-        _note(con, _NEWEST, max(sealed_unix_nano, _noted(con, _NEWEST)))
+        _note(con, NEWEST, max(sealed_unix_nano, newest_seal(con)))
         if name is not None:
             row = con.execute("select spans from lake.main.sealed where seal = ?", [name]).fetchone()
             if row is None or row[0] != gone["spans"]:

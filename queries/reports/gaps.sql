@@ -1,6 +1,6 @@
--- Gaps: what the collector itself could not see: when it was down, and whose spans it refused or could not store.
+-- Gaps: what the collector itself could not see: when it was down, whose spans it refused or could not store, what it lost.
 -- parameters: since, until
--- reads: lives, senders
+-- reads: lives, senders, meta
 -- why: silence must not be taken for peace. A life is noted every minute, so a shorter pause is none.
 with pauses as (
     select
@@ -33,8 +33,14 @@ lost as (
         and last_seen_unix_nano >= $since
         and last_seen_unix_nano < $until
     group by what, service, reason
+),
+given_up as (
+    -- a lake that was forgotten, with what was sealed into it
+    select 'lost' as what, 'lake' as reason, $since::ubigint as since, least(value::ubigint, $until) as until
+    from meta
+    where key = 'lost_until_unix_nano' and value::ubigint > $since
 )
 select what, service, reason, spans, since::varchar as since, until::varchar as until
-from (select * from down union all by name select * from lost)
-where what = 'down' or spans > 0
+from (select * from down union all by name select * from lost union all by name select * from given_up)
+where spans is null or spans > 0
 order by what, service nulls first, since

@@ -31,6 +31,7 @@ def healthy(**changes: Any) -> Found:
         grants=[{"caller": "orders", "callee": "orders", "binding": "ORDERS_URL"}],
         findings=[],
         issuers=[],
+        gaps=[],
         quarantined=0,
         set_aside=[],
         now_unix_nano=NOW,
@@ -81,6 +82,10 @@ def test_all_is_well_where_all_is_well() -> None:
         (
             healthy(set_aside=[{"files": ["t.duckdb.wal"], "reason": "flipped", "lost_until_unix_nano": ""}]),
             "was anything damaged", WARN, "nothing is lost",
+        ),
+        (
+            healthy(gaps=[{"what": "lost", "until": str(NOW)}]),
+            "was anything damaged", WARN, "a lake was given up: what was sealed until",
         ),
         (
             healthy(status={"pid": 1, "endpoints": {"grpc": "0.0.0.0:4317"}}),

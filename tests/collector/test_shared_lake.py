@@ -18,6 +18,7 @@ from drawing import CLIENT, SERVER, draw, span
 from killing import everything, judge
 from postgres import Postgres, postgres
 from routing import deliver, ids_of
+from sealed import seal_all
 from serving import Collector, collecting
 from sharing import BINDTRACE, killed_twice, spans_in
 from support import free_port, wait_for
@@ -29,6 +30,7 @@ from bindtrace.propagation.errors import Refusal
 from bindtrace.queries.analyse import analyse
 from bindtrace.queries.database import cursor, join_lake, open_database, open_lake, reader
 from bindtrace.queries.lake import upkeep
+from bindtrace.queries.lake.loss import LakeLostError
 from bindtrace.queries.lake.naming import Lake, LakeRefusal, lake_at
 from bindtrace.queries.lake.refusals import LakeAwayError
 from bindtrace.queries.query import Query
@@ -135,6 +137,29 @@ def test_a_collector_that_begins_while_the_catalog_is_away_takes_spans_and_seals
     with closing(open_lake(catalog)) as lake:
         assert dict(spans_in(lake)) == dict.fromkeys(sent, 1)
     assert server.password not in collector.errors.read_text()
+
+
+@pytest.mark.slow
+def test_a_catalog_that_was_emptied_is_not_filled_anew(
+    server: Postgres, catalog: str, tmp_path: Path
+) -> None:
+    db = tmp_path / "t.duckdb"
+    place = lake_at(catalog, str(tmp_path / "data"))
+    con = open_database(db)
+    join_lake(con, place)
+    draw(con, span("shop", SERVER, 1))
+    assert seal_all(con) == 1
+    con.close()
+    remembered, empty = catalog.partition("dbname=")[2].split()[0], server.new_catalog()
+    server.rename(remembered, "elsewhere")
+    server.rename(empty.partition("dbname=")[2].split()[0], remembered)
+
+    con = open_database(db)
+    with pytest.raises(LakeLostError, match="is gone, with what this database sealed"):
+        join_lake(con, place)
+    con.close()
+    with pytest.raises(Refusal):  # nothing was made in it
+        open_lake(catalog)
 
 
 def test_a_first_start_with_a_catalog_that_does_not_answer_is_refused(tmp_path: Path) -> None:

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
+from click.testing import CliRunner
+from drawing import SERVER, draw, span
 from killing_seals import acknowledged, judge_whole, kill_while_sealing
 from receiving import Load
-from sealed import hot
+from sealed import database, hot
 from serving import collecting, stored
 from support import wait_for
 
 from bindtrace.collector.quantities import KEEP
-from bindtrace.queries.database import join_lake, open_database
+from bindtrace.collector.store.gate import Gate
+from bindtrace.collector.store.sealing import Sealer, SealingPlan
+from bindtrace.propagation.command import bindtrace
+from bindtrace.propagation.errors import Refusal
+from bindtrace.queries.analyse import analyse
+from bindtrace.queries.database import cursor, join_lake, open_database
 from bindtrace.queries.query import Query
 from bindtrace.queries.source import LiveSource
 
@@ -55,6 +64,60 @@ def test_a_collector_that_seals_answers_from_both_and_its_file_empties(tmp_path:
     con = open_database(db)
     join_lake(con)
     assert (hot(con), hot(con, "hops")) == (0, 0)
+    con.close()
+
+
+@pytest.mark.slow
+def test_a_collector_whose_lake_was_deleted_takes_spans_says_so_and_answers_when_it_is_back(
+    tmp_path: Path,
+) -> None:
+    db, lake, away = tmp_path / "t.duckdb", tmp_path / "t.duckdb.lake", tmp_path / "away"
+    with collecting(db, "--seal-after", "1s", receivers=1) as collector:
+        source = LiveSource(f"http://{collector.endpoints['api']}")
+        with Load(collector.endpoints["http"]) as load:
+            wait_for(lambda: source.status()["spans_sealed"] > 20, seconds=60, what="sealing")
+            sent = load.stop()
+        assert collector.stop() == 0
+    lake.rename(away)
+
+    with collecting(db, "--seal-after", "1s", receivers=1) as collector:
+        source = LiveSource(f"http://{collector.endpoints['api']}")
+        with pytest.raises(Refusal, match="is gone, with what this database sealed until"):
+            source.rows("services", Query())
+        with Load(collector.endpoints["http"]) as load:
+            wait_for(lambda: source.status()["spans_loaded"] > 20, seconds=60, what="loading")
+            sent += load.stop()
+        doctor = CliRunner().invoke(bindtrace, ["doctor", "--url", f"http://{collector.endpoints['api']}"])
+        assert not lake.exists()
+        away.rename(lake)
+        wait_for(
+            lambda: source.status()["spans_sealed"] == len(sent),
+            seconds=90,
+            what=lambda: str(source.status()),
+        )
+        services = source.rows("services", Query())
+        assert collector.stop() == 0
+
+    assert doctor.exit_code == 1
+    assert "bindtrace forget-lake" in doctor.output
+    assert sum(row["spans"] for row in services) == len(sent)
+
+
+@pytest.mark.slow
+def test_a_lake_that_is_deleted_under_a_collector_is_not_sealed_into(tmp_path: Path) -> None:
+    db, lake = tmp_path / "t.duckdb", tmp_path / "t.duckdb.lake"
+    con = database(db)
+    sealer = Sealer(cursor(con), SealingPlan(1), Gate())
+    draw(con, span("shop", SERVER, 1))
+    analyse(con)
+    assert sealer.once(threading.Event()) == 1
+    draw(con, span("shop", SERVER, 2, trace=2))
+    analyse(con)
+    shutil.rmtree(lake)
+
+    assert sealer.once(threading.Event()) == 0
+    assert "is gone" in sealer.failure
+    assert hot(con) == 1
     con.close()
 
 
