@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
 import uvicorn
 from identities import NOW_S, Scene
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from bindtrace.propagation.guard import spans
 from bindtrace.propagation.guard.asgi import ASGIGuard
 from bindtrace.propagation.guard.request import FixedTrust, Request
 from bindtrace.propagation.serving.boundary import BoundaryProtocol
@@ -50,6 +52,13 @@ class Spans:
 
     def said(self) -> dict[str, Any]:
         return dict(self.one().attributes or {})
+
+
+def listening(monkeypatch: pytest.MonkeyPatch) -> Spans:
+    """The spans that guards make from here on."""
+    recorded = Spans()
+    monkeypatch.setattr(spans, "tracer", lambda: recorded.provider.get_tracer(spans.SCOPE))
+    return recorded
 
 
 def guard(scene: Scene, app: Any, mode: Any = "enforce", **also: Any) -> ASGIGuard:

@@ -132,7 +132,7 @@ def forwarding(value: Callable[[Scene], bytes], name: bytes = b"client-cert", so
     def case(scene: Scene) -> Judgement:
         request = scene.request(also=[(name, value(scene))], proof="-", source=source)
         without = tuple(header for header in request.headers if header[0] != b"workload-proof-token")
-        return scene.judge(replace(request, headers=without), forwarded_from=frozenset({"unix"}))
+        return scene.judge(request._replace(headers=without), forwarded_from=frozenset({"unix"}))
 
     return case
 
@@ -146,7 +146,7 @@ def hash_only(scene: Scene) -> bytes:
 
 
 DENIED: list[tuple[str, str, Case]] = [
-    ("credential_missing", "no token", lambda scene: scene.judge(replace(scene.request(), headers=()))),
+    ("credential_missing", "no token", lambda scene: scene.judge(scene.request()._replace(headers=()))),
     ("credential_duplicate", "two lines", headers((b"workload-identity-token", b"x"))),
     ("credential_duplicate", "two proofs", headers((b"workload-proof-token", b"x"))),
     ("credential_duplicate", "a list", raw("a,b")),
@@ -249,7 +249,7 @@ DENIED: list[tuple[str, str, Case]] = [
     ("peer_cert_profile", "an authority", lambda scene: authority_as_leaf(scene)),
     ("peer_id_mismatch", "another deployment", certificate(workload=ORDERS._replace(deployment="d2"))),
     ("peer_id_mismatch", "beside a good proof", lambda scene: scene.judge(
-        replace(scene.request(), peer=scene.domain.leaf(keys.generate(), INVENTORY)))),
+        scene.request()._replace(peer=scene.domain.leaf(keys.generate(), INVENTORY)))),
     ("cert_binding_mismatch", "another key", lambda scene: scene.judge(
         scene.request(peer=scene.domain.leaf(keys.generate())))),
     ("cert_binding_mismatch", "hash", forwarding(hash_only, b"x-forwarded-client-cert")),
@@ -314,7 +314,7 @@ def without_binding(scene: Scene) -> Judgement:
 
 def without_proof(scene: Scene) -> Any:
     request = scene.request()
-    return replace(request, headers=request.headers[:2])
+    return request._replace(headers=request.headers[:2])
 
 
 def both_demanded(scene: Scene) -> Judgement:
@@ -345,7 +345,7 @@ ALLOWED: list[tuple[str, str, Case]] = [
     ("mtls", "forwarded hash", lambda scene: forwarded_hash(scene)),
     ("mtls+wpt", "both", lambda scene: demanded(scene, "both")),
     ("mtls+wpt", "proof on another key than the certificate's", lambda scene: scene.judge(
-        replace(scene.request(), peer=scene.domain.leaf(keys.generate())))),
+        scene.request()._replace(peer=scene.domain.leaf(keys.generate())))),
     ("wpt", "access token covered", lambda scene: covered(scene)),
     ("wpt", "url covered", lambda scene: scene.judge(
         scene.request(t := scene.domain.token(scene.key),
@@ -358,7 +358,7 @@ ALLOWED: list[tuple[str, str, Case]] = [
 def demanded(scene: Scene, proof: str) -> Judgement:
     scene.policy = replace(POLICY, bindings=MappingProxyType({"b1": replace(BINDING, proof=proof)}))
     leaf = scene.domain.leaf(scene.key)
-    return scene.judge(replace(scene.request(), peer=leaf))
+    return scene.judge(scene.request()._replace(peer=leaf))
 
 
 def forwarded_hash(scene: Scene) -> Judgement:

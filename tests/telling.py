@@ -15,6 +15,8 @@ from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
+from bindtrace.propagation.guard import spans
+
 TRACERS = {"bindtrace.authority": "authority", "bindtrace.guard": "inventory", "orders": "orders"}
 
 
@@ -49,4 +51,5 @@ def listening(monkeypatch: pytest.MonkeyPatch) -> Services:
     """What is traced from here on, by the tracer that each part of us asks for: it is their provider."""
     made = Services()
     monkeypatch.setattr(trace, "get_tracer_provider", lambda: made)
+    monkeypatch.setattr(spans, "tracer", lambda: made.get_tracer(spans.SCOPE))
     return made

@@ -27,9 +27,9 @@ from bindtrace.propagation.guard.request import (
 )
 from bindtrace.propagation.guard.settings import Guard, Settings
 from bindtrace.propagation.guard.spans import (
+    VerdictSpan,
     describe,
     from_outside,
-    verdict_span,
     without_credentials,
 )
 from bindtrace.propagation.guard.verdict import attributes
@@ -94,7 +94,7 @@ class ASGIGuard(Guard):
         )
         inner = self._inner(scope, seen, judgement)
         public = self.receiver.listener == "public"
-        with verdict_span(
+        with VerdictSpan(
             values,
             self._described(scope, seen.request),
             headers=tuple(inner["headers"]),

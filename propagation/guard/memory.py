@@ -91,7 +91,8 @@ class Memory:
     def __init__(self, replay: ReplayCache | None = None) -> None:
         self.replay = ReplayCache() if replay is None else replay
         self.tokens: Kept[Wit] = Kept(4096)
+        """By text, which is never longer than a token may be, as it verified."""
         self.refused_tokens: Kept[Absent] = Kept(4096)
-        """Apart from the good ones, so that a flood of bad tokens cannot push those out."""
-        self.leaves: Kept[tuple[Leaf | Absent, float]] = Kept(4096)
-        """By certificate and bundle: the leaf, and until when an authority of the bundle vouches for it."""
+        """By hash, apart from the good ones, so that a flood of bad tokens cannot push those out."""
+        self.leaves: Kept[tuple[Leaf | Absent, float]] = Kept(1024)
+        """By certificate (8 KiB at most) and bundle: the leaf, and until when an authority vouches for it."""

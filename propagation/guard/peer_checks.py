@@ -5,7 +5,6 @@ The certificate is the connection's own, or one that a listed hop forwarded. Wha
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from typing import Final, Literal
 
@@ -16,7 +15,7 @@ from bindtrace.propagation.guard.headers import Found
 from bindtrace.propagation.guard.memory import NEGATIVE_S, Memory
 from bindtrace.propagation.guard.tables import refused
 from bindtrace.propagation.identity.encoding import b64url
-from bindtrace.propagation.identity.peer import Leaf, issued_by, read_leaf
+from bindtrace.propagation.identity.peer import MAX_DER_BYTES, Leaf, issued_by, read_leaf
 from bindtrace.propagation.identity.policy import Proof
 from bindtrace.propagation.identity.spiffe import Workload, parse_workload
 from bindtrace.propagation.vocabulary import CLIENT_CERT_HEADER, WPT_HEADER, XFCC_HEADER
@@ -43,8 +42,9 @@ class Peer:
             return None, True
         bundle = self.call.trust.bundles[self.call.wit.subject.trust_domain]
         authorities = bundle.authorities if bundle else ()
-        key = (hashlib.sha256(content).digest(), bundle and (bundle.trust_domain, bundle.sequence))
-
+        if len(content) > MAX_DER_BYTES:
+            return Absent("certificate"), False
+        key = content, bundle and (bundle.trust_domain, bundle.sequence)
         known = self.memory.leaves.get(key, self.now_s)
         if known is None:
             leaf = read_leaf(content)

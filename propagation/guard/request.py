@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 from bindtrace.propagation.identity.bundle import Bundle
 from bindtrace.propagation.identity.peer import Leaf
@@ -20,8 +20,7 @@ Listener = Literal["internal", "public"]
 HEALTH_PATHS: Final = frozenset({"/livez", "/readyz", "/healthz"})
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Request:
+class Request(NamedTuple):
     """One request as the server boundary saw it.
 
     `peer` is the DER of the client certificate where TLS ended here, `source` the address of whoever connected
@@ -33,6 +32,9 @@ class Request:
     path: str
     peer: bytes | None = None
     source: str = ""
+
+    def __repr__(self) -> str:
+        return f"Request({self.method!r}, {self.path!r})"
 
 
 BOUNDARY: Final = "bindtrace.boundary"
@@ -86,6 +88,12 @@ class Trust:
     bundles: Mapping[str, Bundle | None]
     policy: Policy | None = None
     policy_at_s: float = 0.0
+    version: tuple[object, ...] = field(init=False, repr=False, compare=False)
+    """Of the bundles: what was verified by one is verified anew by the next."""
+
+    def __post_init__(self) -> None:
+        sequences = (bundle and bundle.sequence for bundle in self.bundles.values())
+        object.__setattr__(self, "version", (*self.bundles, *sequences))
 
 
 class TrustSource(Protocol):
@@ -114,8 +122,7 @@ class FixedTrust:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """One reason of the closed list, and what was known when it was reached.
 
     `wit` is there only when its signature verified; `unverified` is the subject of a token that did not.
@@ -129,12 +136,16 @@ class Judgement:
     peer: Workload | None = None
     binding: Binding | None = None
     via: str | None = None
-    proof: str | None = field(default=None, repr=False)
+    proof: str | None = None
     replayed: bool = False
-    stripped: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    stripped: Mapping[str, str] = MappingProxyType({})
     """Header names taken off at a public listener, each with the first 128 bits of the SHA-256 of its value."""
     exposed: Workload | None = None
     """The verified subject of a token that came in by the public door."""
+
+    def __repr__(self) -> str:
+        """Without the proof: tokens stay out of logs."""
+        return f"Judgement({self.reason!r}, {self.assurance!r}, peer={self.peer}, binding={self.binding})"
 
     @property
     def allowed(self) -> bool:

@@ -5,15 +5,15 @@ Instrumentation inside sees a span in progress and makes its own an internal chi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from contextvars import Token
 from functools import lru_cache
 from typing import Final
 
 from opentelemetry import context as contexts
 from opentelemetry import propagate, trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Link, Span, SpanKind, StatusCode, Tracer, TracerProvider
+from opentelemetry.trace import Link, Span, SpanKind, StatusCode, Tracer
 
 from bindtrace.propagation.guard.headers import canonical, is_edge_name
 from bindtrace.propagation.guard.request import RawHeaders
@@ -55,46 +55,54 @@ def text_headers(headers: RawHeaders) -> dict[str, list[str]]:
     return lines
 
 
-@contextmanager
-def verdict_span(
-    values: Mapping[str, Value],
-    described: Mapping[str, Value],
-    *,
-    headers: RawHeaders,
-    external: RawHeaders | None = None,
-) -> Iterator[Span]:
+class VerdictSpan(AbstractContextManager[Span]):
     """The request's span with the verdict on it, current while the application runs.
 
     `described` names the request on a span of the guard's own, whose parent is in `headers`; at a public edge
-    `external` are the headers as they came, whose trace becomes a link.
+    `external` are the headers as they came, whose trace becomes a link. A class, as each request enters one.
     """
-    current = trace.get_current_span()
-    if current.is_recording():
-        current.set_attributes(values)
-        yield current
-        return
-    parent = propagate.extract(text_headers(headers), context=Context())
-    links = () if external is None else _links(external)
-    tracer = _tracer(trace.get_tracer_provider())
-    name = str(described.get("http.request.method", "HTTP"))
-    span = tracer.start_span(
-        name, parent, SpanKind.SERVER, attributes={**described, **values}, links=links, record_exception=False
-    )
-    token = contexts.attach(trace.set_span_in_context(span, parent))
-    try:
-        yield span
-    except Exception:
-        span.set_status(StatusCode.ERROR)  # what it was is the application's to say
-        raise
-    finally:
-        contexts.detach(token)
-        span.end()
+
+    def __init__(
+        self,
+        values: dict[str, Value],
+        described: dict[str, Value],
+        *,
+        headers: RawHeaders,
+        external: RawHeaders | None = None,
+    ) -> None:
+        self._values, self._described, self._headers, self._external = values, described, headers, external
+        self._token: Token[Context] | None = None
+
+    def __enter__(self) -> Span:
+        self._span = trace.get_current_span()
+        if self._span.is_recording():
+            self._span.set_attributes(self._values)
+            return self._span
+        parent = propagate.extract(text_headers(self._headers), context=Context())
+        self._span = tracer().start_span(
+            str(self._described.get("http.request.method", "HTTP")),
+            parent,
+            SpanKind.SERVER,
+            attributes=self._described | self._values,
+            links=() if self._external is None else _links(self._external),
+            record_exception=False,
+        )
+        self._token = contexts.attach(trace.set_span_in_context(self._span, parent))
+        return self._span
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._token is None:
+            return
+        if kind is not None and issubclass(kind, Exception):
+            self._span.set_status(StatusCode.ERROR)  # what it was is the application's to say
+        contexts.detach(self._token)
+        self._span.end()
 
 
-@lru_cache(maxsize=2)
-def _tracer(provider: TracerProvider) -> Tracer:
-    """The SDK makes one for each time that it is asked, for a sixth of what a span costs."""
-    return provider.get_tracer(SCOPE)
+@lru_cache(maxsize=1)
+def tracer() -> Tracer:
+    """Asked for once: the API's stands for the provider that is set later, the SDK makes a new one for each asking."""
+    return trace.get_tracer(SCOPE)
 
 
 def _links(headers: RawHeaders) -> tuple[Link, ...]:

@@ -118,19 +118,20 @@ TIMES: Final[list[tuple[str, Callable[[Wit, Trust, float], bool]]]] = [
 
 def authenticate(text: str, trust: Trust, memory: Memory, now_s: float) -> Wit | Absent:
     """The verified claims, or the reason why there are none; times are still to be asked (`in_time`)."""
-    sequences = tuple(bundle and bundle.sequence for bundle in trust.bundles.values())
-    key = (hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest(), *trust.bundles, *sequences)
-    known = memory.tokens.get(key, now_s) or memory.refused_tokens.get(key, now_s)
-    if known is not None:
+    good = text, trust.version
+    if (known := memory.tokens.get(good, now_s)) is not None:
         return known
+    bad = hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest(), trust.version
+    if (refusal := memory.refused_tokens.get(bad, now_s)) is not None:
+        return refusal
     token = Token(text, trust, now_s)
     reason = refused(AUTHENTICITY, token)
     if reason is None:
-        memory.tokens.put(key, token.wit, min(token.wit.expires_s + LEEWAY_S, token.entry.not_after_s))
+        memory.tokens.put(good, token.wit, min(token.wit.expires_s + LEEWAY_S, token.entry.not_after_s))
         return token.wit
     absent = Absent(reason)
     if CLASS_OF_REASON[reason] != "system":  # a bundle that is missing may come any moment
-        memory.refused_tokens.put(key, absent, now_s + NEGATIVE_S)
+        memory.refused_tokens.put(bad, absent, now_s + NEGATIVE_S)
     return absent
 
 

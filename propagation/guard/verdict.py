@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from bindtrace.propagation import vocabulary as words
@@ -26,6 +27,9 @@ _OF_TIMES: Final = frozenset({"peer_cert_expired", "peer_cert_not_yet_valid", "p
 def fingerprint(text: str) -> str:
     """The first 128 bits of SHA-256 in hex: enough to find a token again, nothing to use it by."""
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:_SHORT]
+
+
+_of_jti: Final = lru_cache(maxsize=4096)(fingerprint)
 
 
 def attributes(
@@ -84,7 +88,7 @@ def _of_token(wit: Wit, trust: Trust, now_s: float) -> dict[str, Value | None]:
         words.BINDING_EPOCH: wit.granted.epoch,
         words.BUNDLE_SEQUENCE: bundle.sequence if bundle else None,
         words.CREDENTIAL_KID: wit.kid,
-        words.CREDENTIAL_SHA256: fingerprint(wit.jti),
+        words.CREDENTIAL_SHA256: _of_jti(wit.jti),
         words.CREDENTIAL_AGE_S: round(now_s - wit.issued_at_s),
         words.CREDENTIAL_REMAINING_S: round(wit.expires_s - now_s),
     }

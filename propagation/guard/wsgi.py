@@ -22,7 +22,7 @@ from bindtrace.propagation.guard.headers import canonical, is_edge_name
 from bindtrace.propagation.guard.modes import outcome
 from bindtrace.propagation.guard.request import Judgement, RawHeaders, Request, Trust
 from bindtrace.propagation.guard.settings import Guard, Settings
-from bindtrace.propagation.guard.spans import describe, from_outside, verdict_span, without_credentials
+from bindtrace.propagation.guard.spans import VerdictSpan, describe, from_outside, without_credentials
 from bindtrace.propagation.guard.verdict import attributes
 from bindtrace.propagation.vocabulary import CREDENTIAL_HEADERS
 
@@ -70,7 +70,7 @@ class WSGIGuard(Guard):
         going_on = from_outside(request.headers) if public else without_credentials(request.headers)
         held = ExitStack()
         span = held.enter_context(
-            verdict_span(
+            VerdictSpan(
                 values,
                 _described(environ, request),
                 headers=going_on,

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from bindtrace.propagation.absent import Absent
 from bindtrace.propagation.identity.compact import ALGORITHM, Compact, is_whole_number, take_apart
@@ -27,8 +27,7 @@ _OPTIONAL: Final = frozenset({"ath", "tth", "oth", "htu"})
 _MALFORMED: Final = Absent("pop_malformed")
 
 
-@dataclass(frozen=True, slots=True)
-class OtherTokens:
+class OtherTokens(NamedTuple):
     """The further tokens of a request, each by the hash of its value; `others` by header name.
 
     `ath` of the access token in `Authorization: Bearer`, `tth` of `Txn-Token`.
@@ -36,11 +35,10 @@ class OtherTokens:
 
     ath: str | None = None
     tth: str | None = None
-    others: Mapping[str, str] = field(default_factory=dict)
+    others: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Wpt:
+class Wpt(NamedTuple):
     """The claims of a proof; times in seconds since 1970. `compact` is kept for the check of its signature."""
 
     compact: Compact

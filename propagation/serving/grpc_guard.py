@@ -20,7 +20,7 @@ from bindtrace.propagation.guard.blocking import judge_blocking
 from bindtrace.propagation.guard.modes import Outcome, outcome
 from bindtrace.propagation.guard.request import Judgement, RawHeaders, Request
 from bindtrace.propagation.guard.settings import Guard
-from bindtrace.propagation.guard.spans import verdict_span, without_credentials
+from bindtrace.propagation.guard.spans import VerdictSpan, without_credentials
 from bindtrace.propagation.guard.verdict import Value, attributes
 from bindtrace.propagation.identity import certificates
 from bindtrace.propagation.identity.keys import private_pem
@@ -54,7 +54,7 @@ class GuardInterceptor(Guard, grpc.ServerInterceptor):  # type: ignore[misc]  # 
     def _unary(self, behaviour: Any, method: str) -> Any:
         def guarded(message: Any, context: Any) -> Any:
             judgement, done, values, headers = self._judge(method, context)
-            with verdict_span(values, _described(method), headers=without_credentials(headers)):
+            with VerdictSpan(values, _described(method), headers=without_credentials(headers)):
                 self._end_if_denied(judgement, done, context)
                 return behaviour(message, _Context(context))
 
@@ -63,7 +63,7 @@ class GuardInterceptor(Guard, grpc.ServerInterceptor):  # type: ignore[misc]  # 
     def _streaming(self, behaviour: Any, method: str) -> Any:
         def guarded(message: Any, context: Any) -> Iterator[Any]:
             judgement, done, values, headers = self._judge(method, context)
-            with verdict_span(values, _described(method), headers=without_credentials(headers)):
+            with VerdictSpan(values, _described(method), headers=without_credentials(headers)):
                 self._end_if_denied(judgement, done, context)
                 yield from behaviour(message, _Context(context))
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from guarding import App, Spans, call, guard
+from guarding import App, Spans, call, guard, listening
 from identities import NOW_S, ORDERS, Scene
 from opentelemetry import trace
 from refusals import DENIED, Case, token
@@ -21,9 +21,7 @@ from bindtrace.propagation.guard.request import FixedTrust, Request, Trust
 
 @pytest.fixture
 def spans(monkeypatch: pytest.MonkeyPatch) -> Spans:
-    recorded = Spans()
-    monkeypatch.setattr(trace, "get_tracer_provider", lambda: recorded.provider)
-    return recorded
+    return listening(monkeypatch)
 
 
 def anonymous() -> Request:
@@ -141,7 +139,7 @@ def _pem(der: bytes) -> str:
 
 def test_a_fault_of_ours_refuses_and_says_so(spans: Spans, caplog: pytest.LogCaptureFixture) -> None:
     scene = Scene()
-    broken = Trust(bundles=None, policy=None)  # type: ignore[arg-type]
+    broken = replace(scene.trust, policy=object())  # type: ignore[arg-type]
 
     with caplog.at_level(logging.ERROR):
         start, _ = call(guard(scene, App(), trust=FixedTrust(broken)), scene.request())

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import socket
 import ssl
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from cryptography import x509
-from guarding import App, Spans, as_bytes, exchange, guard, serving
+from guarding import App, Spans, as_bytes, exchange, guard, listening, serving
 from identities import INVENTORY, ORDERS, Domain, Scene
-from opentelemetry import trace
 from spellings import SPELLINGS, TAKEN
 from spellings import request as spelled
 
@@ -24,9 +22,7 @@ from bindtrace.propagation.serving.boundary import BoundaryProtocol
 
 @pytest.fixture
 def spans(monkeypatch: pytest.MonkeyPatch) -> Spans:
-    recorded = Spans()
-    monkeypatch.setattr(trace, "get_tracer_provider", lambda: recorded.provider)
-    return recorded
+    return listening(monkeypatch)
 
 
 def now() -> int:
@@ -140,7 +136,7 @@ def test_the_one_name_passes_in_any_case_as_http_has_it(name: bytes, spans: Span
     )
 
     with serving(guard(scene, App())) as port:
-        assert status(exchange(port, as_bytes(replace(request, headers=headers)))) == 200
+        assert status(exchange(port, as_bytes(request._replace(headers=headers)))) == 200
 
 
 def test_a_session_is_never_resumed(spans: Spans) -> None:

@@ -55,14 +55,14 @@ def ask(services: Services, guarded: Any, request: Request, *, client: bool = Tr
         propagate.inject(headers, trace.set_span_in_context(span))
         span.end()
     sent = [*request.headers, *((name.encode(), value.encode()) for name, value in headers.items())]
-    scope = scope_of(replace(request, headers=tuple(sent)))
+    scope = scope_of(request._replace(headers=tuple(sent)))
     if changes.get("stamped", True):
         stamp = Stamp(tuple(sent), request.peer, "10.0.0.7", guarded)
         changes.setdefault("extensions", {BOUNDARY: stamp})
     changes.pop("stamped", None)
     asked(
         guarded,
-        replace(request, headers=tuple(sent)),
+        request._replace(headers=tuple(sent)),
         **{"headers": scope["headers"], "scheme": "https", **changes},
     )
 

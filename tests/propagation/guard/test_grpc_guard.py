@@ -10,9 +10,8 @@ from typing import Any
 
 import grpc
 import pytest
-from guarding import Spans
+from guarding import Spans, listening
 from identities import NOW_S, ORDERS, Scene
-from opentelemetry import trace
 from rotating import DNS_NAME, Scaled
 from rotating import INVENTORY as CALLEE
 from rotating import ORDERS as CALLER
@@ -32,9 +31,7 @@ KINDS = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
 
 @pytest.fixture
 def spans(monkeypatch: pytest.MonkeyPatch) -> Spans:
-    recorded = Spans()
-    monkeypatch.setattr(trace, "get_tracer_provider", lambda: recorded.provider)
-    return recorded
+    return listening(monkeypatch)
 
 
 class Echo(grpc.GenericRpcHandler):  # type: ignore[misc]

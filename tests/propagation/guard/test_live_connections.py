@@ -7,9 +7,8 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from guarding import App, Spans, call, guard
+from guarding import App, Spans, call, guard, listening
 from identities import BINDING, NOW_S, POLICY, Domain, Scene
-from opentelemetry import trace
 
 from bindtrace.propagation.guard.request import BOUNDARY, Stamp, Trust
 from bindtrace.propagation.identity.policy import DeniedNow
@@ -17,9 +16,7 @@ from bindtrace.propagation.identity.policy import DeniedNow
 
 @pytest.fixture
 def spans(monkeypatch: pytest.MonkeyPatch) -> Spans:
-    recorded = Spans()
-    monkeypatch.setattr(trace, "get_tracer_provider", lambda: recorded.provider)
-    return recorded
+    return listening(monkeypatch)
 
 
 class Changing:

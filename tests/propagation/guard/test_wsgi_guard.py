@@ -11,21 +11,18 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
-from guarding import Spans, as_bytes
+from guarding import Spans, as_bytes, listening
 from identities import NOW_S, ORDERS, Scene
-from opentelemetry import trace
 from refusals import DENIED, Case
 
 from bindtrace.propagation.guard.asgi import CALLER
-from bindtrace.propagation.guard.request import FixedTrust, Request, Trust
+from bindtrace.propagation.guard.request import FixedTrust, Request
 from bindtrace.propagation.guard.wsgi import WSGIGuard
 
 
 @pytest.fixture
 def spans(monkeypatch: pytest.MonkeyPatch) -> Spans:
-    recorded = Spans()
-    monkeypatch.setattr(trace, "get_tracer_provider", lambda: recorded.provider)
-    return recorded
+    return listening(monkeypatch)
 
 
 class App:
@@ -203,10 +200,11 @@ def test_a_public_edge_strips_and_restarts_the_trace(spans: Spans) -> None:
 
 
 def test_a_fault_of_ours_refuses(spans: Spans, caplog: pytest.LogCaptureFixture) -> None:
-    broken = Trust(bundles=None, policy=None)  # type: ignore[arg-type]
+    scene = Scene()
+    broken = replace(scene.trust, policy=object())  # type: ignore[arg-type]
 
     with caplog.at_level(logging.ERROR):
-        status, _ = call(guard(Scene(), App(), trust=FixedTrust(broken)), environ_of(Scene().request()))
+        status, _ = call(guard(scene, App(), trust=FixedTrust(broken)), environ_of(scene.request()))
 
     assert status == "403 Forbidden"
     assert spans.said()["bindtrace.authz.reason"] == "internal_error"
