@@ -63,7 +63,7 @@ def _of_verified(
     if reason := in_time(wit, trust, now_s) or refused_grant(call):
         return Judgement(reason, wit=wit, binding=call.binding, proof=proof)
     peer = Peer(call, found, memory, now_s)
-    proven = _proven(peer, Proof(proof, wit_text, call, memory.replay, now_s))
+    proven = _proven(peer, proof, wit_text)
     return Judgement(
         proven.reason,
         proven.assurance,
@@ -83,12 +83,13 @@ class _Proven(NamedTuple):
     replayed: bool = False
 
 
-def _proven(peer: Peer, proof: Proof) -> _Proven:
+def _proven(peer: Peer, text: str | None, wit_text: str) -> _Proven:
     """Steps 9 to 11."""
     if reason := refused_peer(peer):
         return _Proven(reason)
     if peer.demanded == "mtls":
         return _Proven("ok", "mtls")
+    proof = Proof(text, wit_text, peer.call, peer.memory.replay, peer.now_s)
     if reason := refused_proof(proof):
         return _Proven(reason)
     return _Proven("ok", "mtls+wpt" if peer.present else "wpt", proof.use == "seen")

@@ -28,7 +28,7 @@ _HTTP: Final = {"http": 80, "https": 443}
 
 def without_credentials(headers: RawHeaders) -> RawHeaders:
     """For the application and its instrumentation: they cannot record what they do not get."""
-    return tuple((name, value) for name, value in headers if canonical(name) not in _CREDENTIALS)
+    return tuple([line for line in headers if canonical(line[0]) not in _CREDENTIALS])
 
 
 def from_outside(headers: RawHeaders) -> RawHeaders:

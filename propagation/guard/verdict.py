@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -44,33 +43,43 @@ def attributes(
     fidelity: str = "raw",
 ) -> dict[str, Value]:
     """Span attributes by enforcement.md 3.16. Absent values are left out."""
-    values: dict[str, Value | None] = {
+    values: dict[str, Value] = {
         words.AUTHZ_DECISION: outcome.decision,
         words.AUTHZ_WOULD: outcome.would,
         words.AUTHZ_REASON: judgement.reason,
         words.AUTHZ_MODE: outcome.mode,
-        words.AUTHZ_FAILURE_MODE: outcome.failure_mode,
         words.AUTHZ_ASSURANCE: judgement.assurance,
         words.AUTHZ_POSITION: position,
         words.AUTHZ_HEADER_FIDELITY: fidelity,
-        words.AUTHZ_HEADERS_MUTATED: mutated or None,
         words.TARGET_ID: str(receiver.service),
-        words.CALLER_UNVERIFIED: None if judgement.unverified is None else str(judgement.unverified),
     }
-    if trust.policy is not None:
-        values[words.POLICY_AGE_S] = round(now_s - trust.policy_at_s)
-        values[words.TRUST_LATE] = _late(receiver, trust, now_s) or None
     if judgement.wit is not None:
-        values |= _of_token(judgement.wit, trust, now_s)
-    if judgement.peer is not None or judgement.leaf is not None or judgement.via is not None:
-        values |= _of_peer(judgement)
+        values |= _of_token(judgement.wit, now_s)
+        if bundle := trust.bundles.get(judgement.wit.subject.trust_domain):
+            values[words.BUNDLE_SEQUENCE] = bundle.sequence
+    if judgement.leaf is not None:
+        values[words.PEER_CERT_SHA256] = judgement.leaf.sha256.hex()
+    if judgement.peer is not None:
+        values[words.PEER_ID] = str(judgement.peer)
+    if judgement.via is not None:
+        values[words.PEER_VIA] = judgement.via
     if judgement.proof is not None:
         values |= _of_proof(judgement, judgement.proof)
+    if trust.policy is not None:
+        values[words.POLICY_AGE_S] = round(now_s - trust.policy_at_s)
+        if _late(receiver, trust, now_s):
+            values[words.TRUST_LATE] = True
+    if mutated:
+        values[words.AUTHZ_HEADERS_MUTATED] = True
+    if judgement.unverified is not None:
+        values[words.CALLER_UNVERIFIED] = str(judgement.unverified)
+    if outcome.failure_mode is not None:
+        values[words.AUTHZ_FAILURE_MODE] = outcome.failure_mode
     if judgement.stripped or judgement.exposed is not None:
         values |= _of_edge(judgement)
     if judgement.reason in _OF_TIMES:
         values |= _of_times(judgement, now_s)
-    return {name: value for name, value in values.items() if value is not None}
+    return values
 
 
 def _late(receiver: Receiver, trust: Trust, now_s: float) -> bool:
@@ -79,14 +88,12 @@ def _late(receiver: Receiver, trust: Trust, now_s: float) -> bool:
     return bundle is not None and now_s - trust.policy_at_s > REFRESHES_MISSED * bundle.refresh_hint_s
 
 
-def _of_token(wit: Wit, trust: Trust, now_s: float) -> dict[str, Value | None]:
-    bundle = trust.bundles.get(wit.subject.trust_domain)
+def _of_token(wit: Wit, now_s: float) -> dict[str, Value]:
     return {
         words.VERIFIED_CALLER: str(wit.subject),
         words.CALLER_DEPLOYMENT: wit.subject.deployment,
         words.BINDING_ID: wit.granted.binding,
         words.BINDING_EPOCH: wit.granted.epoch,
-        words.BUNDLE_SEQUENCE: bundle.sequence if bundle else None,
         words.CREDENTIAL_KID: wit.kid,
         words.CREDENTIAL_SHA256: _of_jti(wit.jti),
         words.CREDENTIAL_AGE_S: round(now_s - wit.issued_at_s),
@@ -94,43 +101,33 @@ def _of_token(wit: Wit, trust: Trust, now_s: float) -> dict[str, Value | None]:
     }
 
 
-def _of_peer(judgement: Judgement) -> dict[str, Value | None]:
-    return {
-        words.PEER_ID: None if judgement.peer is None else str(judgement.peer),
-        words.PEER_CERT_SHA256: None if judgement.leaf is None else judgement.leaf.sha256.hex(),
-        words.PEER_VIA: judgement.via,
-    }
-
-
-def _of_proof(judgement: Judgement, proof: str) -> dict[str, Value | None]:
-    proven = judgement.assurance in ("wpt", "mtls+wpt")
-    return {
-        words.PROOF_SHA256: fingerprint(proof),
-        words.AUTHZ_REPLAY_SCOPE: "process" if proven else None,
-        words.AUTHZ_REPLAYED: judgement.replayed or None,
-    }
-
-
-def _of_edge(judgement: Judgement) -> dict[str, Value | None]:
-    return {
-        words.CREDENTIAL_EXPOSED: None if judgement.exposed is None else str(judgement.exposed),
-        words.EDGE_STRIPPED: _printable(judgement.stripped),
-        words.EDGE_STRIPPED_SHA256: tuple(judgement.stripped.values()) or None,
-    }
-
-
-def _of_times(judgement: Judgement, now_s: float) -> dict[str, Value | None]:
-    """How far a proof or a certificate that was refused for its time is from it: clocks that differ show by this."""
-    values: dict[str, Value | None] = {}
-    leaf = judgement.leaf
-    if judgement.reason != "pop_expired" and leaf is not None:
-        values[words.PEER_CERT_AGE_S] = round(now_s - leaf.not_before_s)
-        values[words.PEER_CERT_REMAINING_S] = round(leaf.not_after_s - now_s)
-    if judgement.reason == "pop_expired":
-        proof = wpt.parse(judgement.proof or "")
-        values[words.PROOF_AGE_S] = None if isinstance(proof, Absent) else round(now_s - proof.issued_at_s)
+def _of_proof(judgement: Judgement, proof: str) -> dict[str, Value]:
+    values: dict[str, Value] = {words.PROOF_SHA256: fingerprint(proof)}
+    if judgement.assurance in ("wpt", "mtls+wpt"):
+        values[words.AUTHZ_REPLAY_SCOPE] = "process"
+    if judgement.replayed:
+        values[words.AUTHZ_REPLAYED] = True
     return values
 
 
-def _printable(stripped: Mapping[str, str]) -> tuple[str, ...] | None:
-    return tuple(_CONTROL.sub("?", name) for name in stripped) or None
+def _of_edge(judgement: Judgement) -> dict[str, Value]:
+    values: dict[str, Value] = {}
+    if judgement.exposed is not None:
+        values[words.CREDENTIAL_EXPOSED] = str(judgement.exposed)
+    if judgement.stripped:
+        values[words.EDGE_STRIPPED] = tuple(_CONTROL.sub("?", name) for name in judgement.stripped)
+        values[words.EDGE_STRIPPED_SHA256] = tuple(judgement.stripped.values())
+    return values
+
+
+def _of_times(judgement: Judgement, now_s: float) -> dict[str, Value]:
+    """How far a proof or a certificate that was refused for its time is from it: clocks that differ show by this."""
+    if judgement.reason == "pop_expired":
+        proof = wpt.parse(judgement.proof or "")
+        return {} if isinstance(proof, Absent) else {words.PROOF_AGE_S: round(now_s - proof.issued_at_s)}
+    if (leaf := judgement.leaf) is None:
+        return {}
+    return {
+        words.PEER_CERT_AGE_S: round(now_s - leaf.not_before_s),
+        words.PEER_CERT_REMAINING_S: round(leaf.not_after_s - now_s),
+    }
