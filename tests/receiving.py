@@ -98,6 +98,12 @@ def export(*ids: bytes, service: str = "orders", trace_id: bytes | None = None) 
     return request
 
 
+def one_request() -> tuple[bytes, bytes]:
+    """A new span id, and a request that holds it."""
+    span_id = os.urandom(8)
+    return span_id, export(span_id).SerializeToString()
+
+
 def span_ids(body: bytes) -> list[bytes]:
     request = ExportTraceServiceRequest.FromString(body)
     return [

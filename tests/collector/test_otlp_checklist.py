@@ -20,24 +20,6 @@ EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 TRACE, SPAN, PARENT = "5B8EFFF798038103D269B633813FC60C", "EEE19B7EC3C1B174", "EEE19B7EC3C1B173"
 
 
-@pytest.fixture(scope="module")
-def receivers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receivers]:
-    with running_receivers(tmp_path_factory.mktemp("checklist") / "journal", 1) as running:
-        yield running
-
-
-@pytest.fixture
-def client(receivers: Receivers) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=receivers.url, timeout=30) as client:
-        yield client
-
-
-@pytest.fixture
-def channel(receivers: Receivers) -> Iterator[grpc.Channel]:
-    with grpc.insecure_channel(receivers.grpc, options=[("grpc.max_send_message_length", -1)]) as channel:
-        yield channel
-
-
 def body() -> bytes:
     return export(os.urandom(8)).SerializeToString()
 

@@ -19,7 +19,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 from otlp_requests import as_request, one_span
-from receiving import JSON, PROTOBUF, Receivers, export, running_receivers
+from receiving import JSON, PROTOBUF, Receivers, export
 from support import wait_for
 
 from bindtrace.collector.otlp.admit import Admitted, admit
@@ -29,18 +29,6 @@ from bindtrace.queries.database import open_database
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 LIMIT = 64 * 1024 * 1024
-
-
-@pytest.fixture(scope="module")
-def receivers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receivers]:
-    with running_receivers(tmp_path_factory.mktemp("answers") / "journal", 1) as running:
-        yield running
-
-
-@pytest.fixture
-def client(receivers: Receivers) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=receivers.url, timeout=30) as client:
-        yield client
 
 
 def taken(request: ExportTraceServiceRequest) -> Admitted:

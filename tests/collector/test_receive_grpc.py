@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 
 import grpc
 import handshakes
@@ -16,7 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from receiving import Receivers, export, running_receivers, span_ids
+from receiving import Receivers, export, span_ids
 from statistics_of_envoy import metrics
 
 from bindtrace.collector.intakes import statistics
@@ -24,19 +23,6 @@ from bindtrace.collector.intakes.handshakes import to_request
 from bindtrace.collector.journal.segment import Position
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
-
-
-@pytest.fixture(scope="module")
-def receivers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receivers]:
-    with running_receivers(tmp_path_factory.mktemp("grpc") / "journal") as running:
-        yield running
-
-
-@pytest.fixture
-def channel(receivers: Receivers) -> Iterator[grpc.Channel]:
-    options = [("grpc.max_send_message_length", -1)]
-    with grpc.insecure_channel(receivers.grpc, options=options) as channel:
-        yield channel
 
 
 def details(error: grpc.RpcError) -> Status:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from drawing import CLIENT, CONSUMER, INTERNAL, PRODUCER, SERVER, S
-from topologies.scene import MESH, Scene, pair, scene
 
 from bindtrace.propagation.manifest import (
     Match,
 )
+from topologies.scene import MESH, Scene, pair, scene
 
 
 @scene

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from drawing import CLIENT, SERVER
+
 from topologies.scene import Scene, pair, scene, through
 
 

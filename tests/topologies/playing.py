@@ -9,7 +9,6 @@ from typing import Any
 
 import duckdb
 from drawing import NOON, SECOND, S, draw
-from topologies.scene import FILE, SCENES, Scene
 
 from bindtrace.propagation.manifest import (
     Manifest,
@@ -18,6 +17,7 @@ from bindtrace.queries.analyse import analyse
 from bindtrace.queries.catalog import run_report
 from bindtrace.queries.policy import install_policy
 from bindtrace.queries.query import Query
+from topologies.scene import FILE, SCENES, Scene
 
 TRACES = 500
 DAYS = 20

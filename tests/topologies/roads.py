@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from drawing import CLIENT, SERVER, S
-from topologies.scene import FILE, VISITOR, Scene, pair, scene
 
 from bindtrace.propagation.manifest import (
     AddressRange,
     Probe,
 )
+from topologies.scene import FILE, VISITOR, Scene, pair, scene
 
 
 @scene
