@@ -19,6 +19,7 @@ from typing import Any
 
 from cryptography import x509
 from interop.peers import peer
+from serving import collecting
 from support import wait_for
 
 from bindtrace.propagation.authority.issuing import Authority
@@ -172,6 +173,14 @@ class Shop:
         self.stack.callback(app.close)
         return app
 
+    def inventory(self, app: Application, inbound: int, *public: int) -> None:
+        """Inventory's own Envoy, which enforces at `inbound`, and takes anybody's calls at `public`."""
+        listeners = [word for port in public for word in ("--public", f"127.0.0.1:{port}")]
+        self.envoy(
+            "inventory", "--files", self.files("inventory"), "--app", f"127.0.0.1:{app.port}",
+            "--inbound", f"127.0.0.1:{inbound}", *listeners, "--mode", "enforce", ports=[inbound, *public],
+        )  # fmt: skip
+
     def envoy(self, service: str, *words: object, ports: list[int]) -> Path:
         """A running Envoy with our configuration, once it listens on `ports`. Its configuration."""
         binary = peer("envoy")
@@ -203,6 +212,19 @@ class Shop:
 
         wait_for(ready, seconds=30, what=f"the Envoy of {service}")
         return path
+
+
+@contextlib.contextmanager
+def shop_in(folder: Path, manifest: str = MANIFEST, *lives: str) -> Iterator[Shop]:
+    """A shop with its authority and a collector, which must end well. `lives` are options of the authority."""
+    path = folder / "bindtrace.toml"
+    path.write_text(manifest)
+    with collecting(folder / "t.duckdb", "--manifest", str(path), receivers=1) as collector:
+        shop = Shop(folder, path, collector.endpoints["grpc"], collector.endpoints["api"])
+        with shop.stack:
+            shop.begin(*lives)
+            yield shop
+        assert collector.stop() == 0
 
 
 def get(port: int, path: str = "/", method: str = "GET", **headers: str) -> int:

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from interop.sidecars import (
     BINDTRACE,
-    MANIFEST,
     TRUST_DOMAIN,
     Application,
     Shop,
@@ -22,9 +21,9 @@ from interop.sidecars import (
     process,
     reported,
     run,
+    shop_in,
     traced,
 )
-from serving import collecting
 from spellings import SPELLINGS, TAKEN, answered, documented
 from spellings import request as spelled
 from support import free_port, wait_for
@@ -47,7 +46,6 @@ class Before:
     shop: Shop
     app: Application
     port: int
-    api: str
     orders: Identity
     stranger: Identity
 
@@ -123,44 +121,35 @@ def caddy(shop: Shop, files: Path, app: Application, authz: int, port: int) -> N
 @pytest.fixture(scope="module", params=[envoy, nginx, caddy], ids=lambda start: start.__name__)
 def before(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Before]:
     folder = tmp_path_factory.mktemp(request.param.__name__)
-    manifest = folder / "bindtrace.toml"
-    manifest.write_text(MANIFEST)
-    with collecting(folder / "t.duckdb", "--manifest", str(manifest), receivers=1) as collector:
-        shop = Shop(folder, manifest, collector.endpoints["grpc"])
-        with shop.stack:
-            shop.begin()
-            app, files, authz, port = shop.application(), folder / "files", free_port(), free_port()
-            serve = [
-                BINDTRACE, "authz", "serve", "--join", shop.invitation("inventory"), "--mode", "enforce",
-                "--listen", f"127.0.0.1:{authz}", "--files", files,
-            ]  # fmt: skip
-            told = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{collector.endpoints['grpc']}"}
-            shop.stack.enter_context(process(serve, folder / "authz.log", **told))
-            wait_for(lambda: listening(authz), seconds=30, what="authz serve")
-            request.param(shop, files, app, authz, port)
+    with shop_in(folder) as shop:
+        app, files, authz, port = shop.application(), folder / "files", free_port(), free_port()
+        serve = [
+            BINDTRACE, "authz", "serve", "--join", shop.invitation("inventory"), "--mode", "enforce",
+            "--listen", f"127.0.0.1:{authz}", "--files", files,
+        ]  # fmt: skip
+        told = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{shop.collector}"}
+        shop.stack.enter_context(process(serve, folder / "authz.log", **told))
+        wait_for(lambda: listening(authz), seconds=30, what="authz serve")
+        request.param(shop, files, app, authz, port)
 
-            def up() -> bool:
-                return listening(port)
+        def up() -> bool:
+            return listening(port)
 
-            wait_for(
-                up, seconds=30, what=f"the proxy; {[p.read_text()[-800:] for p in folder.glob('*.log')]}"
-            )
-            yield Before(
-                shop,
-                app,
-                port,
-                collector.endpoints["api"],
-                shop.identity("orders"),
-                shop.identity("stranger"),
-            )
-        assert collector.stop() == 0
+        wait_for(up, seconds=30, what=f"the proxy; {[p.read_text()[-800:] for p in folder.glob('*.log')]}")
+        yield Before(
+            shop,
+            app,
+            port,
+            shop.identity("orders"),
+            shop.identity("stranger"),
+        )
 
 
 def test_a_signed_call_passes_and_is_one_proven_hop(before: Before) -> None:
     trace_id, status = before.call(before.orders)
 
     assert status == 200, before.app.seen
-    hop_of(before.api, trace_id, caller="orders", reason="ok", verdict="allowed", grade="proven")
+    hop_of(before.shop.api, trace_id, caller="orders", reason="ok", verdict="allowed", grade="proven")
     assert before.app.seen[-1]["traceparent"].split("-")[1] == trace_id
 
 
@@ -185,7 +174,7 @@ def test_each_denial_is_one_hop_with_its_reason(before: Before) -> None:
 
     assert {name: status for name, (_, status) in made.items()} == dict.fromkeys(CALLS, 403)
     for name, (_, reason) in CALLS.items():
-        hop_of(before.api, made[name][0], reason=reason, outcome="refused")
+        hop_of(before.shop.api, made[name][0], reason=reason, outcome="refused")
 
 
 def test_the_page_says_what_each_proxy_and_the_endpoint_make_of_each_spelling(
@@ -251,5 +240,5 @@ def test_without_a_certificate_that_counts_there_is_no_answer_of_the_service_and
 
 
 def refused(before: Before, reason: str) -> list[dict[str, Any]]:
-    hops = reported(before.api, "hops", since="1h", limit=100000)
+    hops = reported(before.shop.api, "hops", since="1h", limit=100000)
     return [hop for hop in hops if hop["callee"] == "inventory" and hop["reason"] == reason]

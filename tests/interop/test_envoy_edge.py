@@ -8,13 +8,12 @@ from dataclasses import dataclass
 
 import pytest
 from interop.peers import peer
-from interop.sidecars import Application, Shop, get, hop_of, reported
+from interop.sidecars import Application, Shop, get, hop_of, reported, shop_in
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.trace import SpanKind
-from serving import collecting
 from support import free_port
 
 pytestmark = pytest.mark.slow  # an authority, a collector and three Envoys
@@ -50,31 +49,20 @@ class Running:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     peer("envoy")
-    folder = tmp_path_factory.mktemp("edge")
-    manifest = folder / "bindtrace.toml"
-    manifest.write_text(MANIFEST)
-    with collecting(folder / "t.duckdb", "--manifest", str(manifest), receivers=1) as collector:
-        shop = Shop(folder, manifest, collector.endpoints["grpc"], collector.endpoints["api"])
-        with shop.stack:
-            shop.begin()
-            app = shop.application()
-            inbound, public, gateway, outbound = (free_port() for _ in range(4))
-            shop.envoy(
-                "inventory", "--files", shop.files("inventory"), "--app", f"127.0.0.1:{app.port}",
-                "--inbound", f"127.0.0.1:{inbound}", "--public", f"127.0.0.1:{public}", "--mode", "enforce",
-                ports=[inbound, public],
-            )  # fmt: skip
-            shop.envoy(
-                "gateway", "--files", shop.files("gateway"), "--callee", f"inventory=127.0.0.1:{inbound}",
-                "--outbound", f"127.0.0.1:{outbound}", "--app", f"127.0.0.1:{outbound}",
-                "--public", f"127.0.0.1:{gateway}", "--mode", "enforce", ports=[outbound, gateway],
-            )  # fmt: skip
-            provider = TracerProvider(resource=Resource({"service.name": "orders"}), shutdown_on_exit=False)
-            exporter = OTLPSpanExporter(endpoint=f"http://{shop.collector}", insecure=True)
-            provider.add_span_processor(SimpleSpanProcessor(exporter))
-            shop.stack.callback(provider.shutdown)
-            yield Running(shop, app, public, gateway, lambda name, port: _call(provider, name, port))
-        assert collector.stop() == 0
+    with shop_in(tmp_path_factory.mktemp("edge"), MANIFEST) as shop:
+        app = shop.application()
+        inbound, public, gateway, outbound = (free_port() for _ in range(4))
+        shop.inventory(app, inbound, public)
+        shop.envoy(
+            "gateway", "--files", shop.files("gateway"), "--callee", f"inventory=127.0.0.1:{inbound}",
+            "--outbound", f"127.0.0.1:{outbound}", "--app", f"127.0.0.1:{outbound}",
+            "--public", f"127.0.0.1:{gateway}", "--mode", "enforce", ports=[outbound, gateway],
+        )  # fmt: skip
+        provider = TracerProvider(resource=Resource({"service.name": "orders"}), shutdown_on_exit=False)
+        exporter = OTLPSpanExporter(endpoint=f"http://{shop.collector}", insecure=True)
+        provider.add_span_processor(SimpleSpanProcessor(exporter))
+        shop.stack.callback(provider.shutdown)
+        yield Running(shop, app, public, gateway, lambda name, port: _call(provider, name, port))
 
 
 def _call(provider: TracerProvider, name: str, port: int) -> str:

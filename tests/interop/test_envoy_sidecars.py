@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 from interop.peers import peer
-from interop.sidecars import Application, Shop, called_with, get, hop_of, reported, traced
-from serving import collecting
+from interop.sidecars import Application, Shop, called_with, get, hop_of, reported, shop_in, traced
 from support import free_port, wait_for
 
 from bindtrace.propagation.authority.issuing import Authority
@@ -47,7 +46,6 @@ class Running:
     """Where orders' own calls to inventory go out."""
     inventory: int
     public: int
-    api: str
 
     def directly(self, identity: Identity | None, path: str, **headers: str) -> int:
         """Inventory's own listener, called with the certificate of anybody."""
@@ -78,26 +76,15 @@ def _answered(connection: http.client.HTTPSConnection) -> int:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     peer("envoy")
-    folder = tmp_path_factory.mktemp("sidecars")
-    manifest = folder / "bindtrace.toml"
-    manifest.write_text(MANIFEST)
-    with collecting(folder / "t.duckdb", "--manifest", str(manifest), receivers=1) as collector:
-        shop = Shop(folder, manifest, collector.endpoints["grpc"])
-        with shop.stack:
-            shop.begin()
-            app = shop.application()
-            inbound, outbound, public = free_port(), free_port(), free_port()
-            shop.envoy(
-                "inventory", "--files", shop.files("inventory"), "--app", f"127.0.0.1:{app.port}",
-                "--inbound", f"127.0.0.1:{inbound}", "--public", f"127.0.0.1:{public}", "--mode", "enforce",
-                ports=[inbound, public],
-            )  # fmt: skip
-            shop.envoy(
-                "orders", "--files", shop.files("orders"), "--callee", f"inventory=127.0.0.1:{inbound}",
-                "--outbound", f"127.0.0.1:{outbound}", "--mode", "enforce", ports=[outbound],
-            )  # fmt: skip
-            yield Running(shop, app, outbound, inbound, public, collector.endpoints["api"])
-        assert collector.stop() == 0
+    with shop_in(tmp_path_factory.mktemp("sidecars"), MANIFEST) as shop:
+        app = shop.application()
+        inbound, outbound, public = free_port(), free_port(), free_port()
+        shop.inventory(app, inbound, public)
+        shop.envoy(
+            "orders", "--files", shop.files("orders"), "--callee", f"inventory=127.0.0.1:{inbound}",
+            "--outbound", f"127.0.0.1:{outbound}", "--mode", "enforce", ports=[outbound],
+        )  # fmt: skip
+        yield Running(shop, app, outbound, inbound, public)
 
 
 def test_a_call_through_two_envoys_is_one_proven_hop_that_both_certificates_carry(running: Running) -> None:
@@ -106,8 +93,8 @@ def test_a_call_through_two_envoys_is_one_proven_hop_that_both_certificates_carr
     assert get(running.orders, "/stock/7", **headers) == 200
 
     hop = hop_of(
-        running.api, trace_id, caller="orders", verdict="allowed", outcome="passed", reason="ok", protection="mtls",
-        grade="proven", pairing="parent",
+        running.shop.api, trace_id, caller="orders", verdict="allowed", outcome="passed", reason="ok",
+        protection="mtls", grade="proven", pairing="parent",
     )  # fmt: skip
     assert len(hop["evidence"]) >= 2
 
@@ -117,7 +104,7 @@ def test_a_method_that_is_not_granted_is_refused_by_envoy_alone(running: Running
 
     assert get(running.orders, "/stock/7", "POST", **headers) == 403
 
-    hop_of(running.api, trace_id, verdict="denied", outcome="refused", reason="route_not_allowed")
+    hop_of(running.shop.api, trace_id, verdict="denied", outcome="refused", reason="route_not_allowed")
 
 
 CALLS = {
@@ -140,7 +127,7 @@ def test_each_certificate_is_judged_by_the_grant_of_its_service(running: Running
 
     assert statuses == {call: status for call, (status, _, _) in CALLS.items()}
     for call, (_, reason, verdict) in CALLS.items():
-        hop_of(running.api, traces[call][0], caller=call[0], reason=reason, verdict=verdict)
+        hop_of(running.shop.api, traces[call][0], caller=call[0], reason=reason, verdict=verdict)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +145,7 @@ def test_a_refused_handshake_leaves_no_span_and_is_a_refused_call_all_the_same(
     running.refused(shown)
 
     def found() -> list[dict[str, Any]]:
-        hops = reported(running.api, "hops", since="1h", limit=100000)
+        hops = reported(running.shop.api, "hops", since="1h", limit=100000)
         return [hop for hop in hops if hop["callee"] == "inventory" and hop["reason"] == reason]
 
     (hop,) = wait_for(found, seconds=25, what=f"a call refused by {reason}")
@@ -191,7 +178,7 @@ def test_nothing_of_ours_comes_in_from_the_outside_and_the_trace_starts_anew(run
     assert not {name.lower() for name in ours} & seen.keys()
     assert outside not in seen["traceparent"]
     trace_id = seen["traceparent"].split("-")[1]
-    hop_of(running.api, trace_id, caller=None, road="public", reason="undeclared")
+    hop_of(running.shop.api, trace_id, caller=None, road="public", reason="undeclared")
 
 
 @pytest.mark.parametrize("words", [("--proof", "mtls"), ("--proof", "wpt"), ("--otlp", "-")])

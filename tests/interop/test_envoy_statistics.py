@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 from interop.peers import peer
-from interop.sidecars import MANIFEST, Shop, called_with, reported, run
-from serving import collecting
+from interop.sidecars import called_with, reported, run, shop_in
 from support import free_port, wait_for
 
 pytestmark = pytest.mark.slow  # an authority, a collector and an Envoy
@@ -24,32 +23,23 @@ def test_who_is_refused_without_a_span_or_a_record_is_counted_and_the_others_are
     tmp_path: Path,
 ) -> None:
     peer("envoy")
-    manifest, database = tmp_path / "bindtrace.toml", tmp_path / "t.duckdb"
-    manifest.write_text(MANIFEST)
-    with collecting(database, "--manifest", str(manifest), receivers=1) as collector:
-        shop = Shop(tmp_path, manifest, collector.endpoints["grpc"])
-        with shop.stack:
-            shop.begin()
-            app, inbound = shop.application(), free_port()
-            shop.envoy(
-                "inventory", "--files", shop.files("inventory"), "--app", f"127.0.0.1:{app.port}",
-                "--inbound", f"127.0.0.1:{inbound}", "--mode", "enforce", ports=[inbound],
-            )  # fmt: skip
-            stranger = shop.identity("stranger")
+    with shop_in(tmp_path) as shop:
+        app, inbound = shop.application(), free_port()
+        shop.inventory(app, inbound)
+        stranger = shop.identity("stranger")
 
-            unseen = [called_with(stranger, inbound, "/stock/7", **UNSAMPLED) for _ in range(3)]
-            seen = [called_with(stranger, inbound, "/stock/7") for _ in range(2)]
-            with pytest.raises((ssl.SSLError, ConnectionError)):
-                called_with(None, inbound, "/stock/7")
+        unseen = [called_with(stranger, inbound, "/stock/7", **UNSAMPLED) for _ in range(3)]
+        seen = [called_with(stranger, inbound, "/stock/7") for _ in range(2)]
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            called_with(None, inbound, "/stock/7")
 
-            assert unseen + seen == [403] * 5
-            wait_for(
-                lambda: counted(collector.endpoints["api"]) == (5, 1), seconds=30, what="both statistics"
-            )
-            wait_for(lambda: refused(collector.endpoints["api"]) == 3, seconds=30, what="the refused calls")
-        assert collector.stop() == 0
+        assert unseen + seen == [403] * 5
+        wait_for(lambda: counted(shop.api) == (5, 1), seconds=30, what="both statistics")
+        wait_for(lambda: refused(shop.api) == 3, seconds=30, what="the refused calls")
 
-    found = json.loads(run("findings", "--db", database, "-f", "json", "--rule", "unseen-refusal").stdout)
+    found = json.loads(
+        run("findings", "--db", tmp_path / "t.duckdb", "-f", "json", "--rule", "unseen-refusal").stdout
+    )
 
     assert [(row["callee"], row["count"], row["grade"]) for row in found] == [("inventory", 3, "claimed")]
     assert "at least 3 requests of which nothing says who called" in found[0]["message"]

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 from interop.peers import peer
-from interop.sidecars import BINDTRACE, Shop, hop_of, listening, process
-from serving import collecting
+from interop.sidecars import BINDTRACE, Shop, hop_of, listening, process, shop_in
 from support import free_port, wait_for
 
 pytestmark = pytest.mark.slow  # an authority, a collector, two services and two Envoys
@@ -55,15 +54,8 @@ def asked(port: int, **headers: str) -> str:
 @pytest.fixture
 def shop(tmp_path: Path) -> Iterator[Shop]:
     peer("envoy")
-    manifest = tmp_path / "bindtrace.toml"
-    manifest.write_text(MANIFEST)
-    with collecting(tmp_path / "t.duckdb", "--manifest", str(manifest), receivers=1) as collector:
-        made = Shop(tmp_path, manifest, collector.endpoints["grpc"])
-        made.api = collector.endpoints["api"]
-        with made.stack:
-            made.begin("--refresh", "2s", "--publish", "6s", "--skew", "2s")
-            yield made
-        assert collector.stop() == 0
+    with shop_in(tmp_path, MANIFEST, "--refresh", "2s", "--publish", "6s", "--skew", "2s") as made:
+        yield made
 
 
 def started(shop: Shop, service: str, code: str, port: int, *words: object, said: str = "") -> None:
