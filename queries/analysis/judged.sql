@@ -1,6 +1,10 @@
 -- Judged: every shape of call with the decision on it.
 -- reads: facts, decisions
 create or replace temp table judged as
+with callees as (
+    select called, row_number() over (order by called)::integer as callee_name
+    from (select distinct coalesce(callee, 'unknown') as called from facts)
+)
 select
     f.*,
     d.verdict,
@@ -11,7 +15,8 @@ select
         when f.caller is not null and f.fact_caller <> 'external'
         then list_position(['public', 'unknown', 'private', 'binding'], f.road)
     end::utinyint as road_rank,
-    dense_rank() over (order by coalesce(f.callee, 'unknown'))::integer as callee_name
+    n.callee_name
 from facts as f
+join callees as n on n.called = coalesce(f.callee, 'unknown')
 join decisions as d
     using (fact_receiver, fact_manifest, fact_caller, fact_callee, fact_grant, fact_entry)

@@ -69,31 +69,52 @@ told as (
     where s.load_id >= $first_load and s.load_id <= $last_load
     group by all
 ),
-named as (
+speakers as (
+    -- numbered among few: a window over all tuples would sort every column of them, twice
     select
-        told.* exclude (claimed_caller, claimed_callee, peer_service),
-        coalesce(n.service, proxy_service(told.proxy_node), 'unknown_service') as service,
-        -- two resources without a name are two services until something says otherwise
-        case when coalesce(n.service, told.proxy_node) is null then told.resource_id end as nameless,
-        n.scope,
-        n.environment,
-        n.deployment,
-        n.edge,
-        n.unattested,
-        n.edge or n.proxy or coalesce(told.component = 'proxy', false) as proxy,
-        -- a claim names itself as its sender's telemetry does
-        coalesce(caller.service, told.claimed_caller) as claimed_caller,
-        coalesce(callee.service, told.claimed_callee) as claimed_callee,
-        coalesce(peer.service, told.peer_service) as peer_service
-    from told
-    join identities as n using (resource_id)
-    left join aliases as caller on caller.alias = told.claimed_caller
-    left join aliases as callee on callee.alias = told.claimed_callee
-    left join aliases as peer on peer.alias = told.peer_service
+        *,
+        dense_rank() over (order by service, nameless)::integer as name,
+        dense_rank() over (order by resource_id)::integer as host
+    from (
+        select
+            said.resource_id,
+            said.proxy_node,
+            coalesce(n.service, proxy_service(said.proxy_node), 'unknown_service') as service,
+            -- two resources without a name are two services until something says otherwise
+            case when coalesce(n.service, said.proxy_node) is null then said.resource_id end as nameless,
+            n.scope,
+            n.environment,
+            n.deployment,
+            n.edge,
+            n.unattested,
+            n.proxy
+        from (
+            select distinct s.resource_id, s.proxy_node from spans as s
+            semi join touched using (trace_id)
+            where s.load_id >= $first_load and s.load_id <= $last_load
+        ) as said
+        join identities as n using (resource_id)
+    )
 )
 select
     row_number() over ()::integer as trait,
-    dense_rank() over (order by service, nameless)::integer as name,
-    dense_rank() over (order by resource_id)::integer as host,
-    *
-from named
+    n.name,
+    n.host,
+    told.* exclude (claimed_caller, claimed_callee, peer_service),
+    n.service,
+    n.nameless,
+    n.scope,
+    n.environment,
+    n.deployment,
+    n.edge,
+    n.unattested,
+    n.edge or n.proxy or coalesce(told.component = 'proxy', false) as proxy,
+    -- a claim names itself as its sender's telemetry does
+    coalesce(caller.service, told.claimed_caller) as claimed_caller,
+    coalesce(callee.service, told.claimed_callee) as claimed_callee,
+    coalesce(peer.service, told.peer_service) as peer_service
+from told
+join speakers as n on n.resource_id = told.resource_id and n.proxy_node is not distinct from told.proxy_node
+left join aliases as caller on caller.alias = told.claimed_caller
+left join aliases as callee on callee.alias = told.claimed_callee
+left join aliases as peer on peer.alias = told.peer_service
