@@ -85,7 +85,7 @@ class Sealer:
 
     def run(self, stop: threading.Event) -> None:
         """Until `stop`. Raises `duckdb.Error` where the database itself fails."""
-        priority.lower(priority.ANALYSIS)
+        priority.lower(priority.SEALING)
         pause_s = min(LONGEST_PAUSE_S, self._plan.after_nano / 4e9)
         while not stop.wait(RETRY_S if self._gate.in_doubt else pause_s):
             self.once(stop)
