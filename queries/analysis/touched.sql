@@ -44,11 +44,7 @@ wanted as (
     union
     select l.other
     from wanted as w
-    join (
-        select chain as one, trace_id as other from trace_links
-        union all
-        select trace_id, chain from trace_links
-    ) as l on l.one = w.trace_id
+    join linked_traces as l on l.one = w.trace_id
 )
 select
     row_number() over (order by trace_id)::integer as trace,

@@ -25,6 +25,8 @@ NAME: Final = "lake"
 """The attached catalog."""
 
 META_KEY: Final = "lake"
+_TWINS: Final = ("identities", "linked_traces")
+"""Views of the schema that readers have of both, by the same text."""
 _BOTH: Final = "set search_path = 'memory.main,bindtrace.main'"
 _OPTIONS: Final = {
     "parquet_compression": "zstd",
@@ -155,7 +157,8 @@ def _join_views(con: duckdb.DuckDBPyConnection) -> None:
         con.execute(view.text)
     twin = con.cursor()
     twin.execute(_BOTH)  # what it reads of the file in the file's own schema, it reads here of both
-    twin.execute(sql_files.folder("schema")["identities"].text)
+    for name in _TWINS:
+        twin.execute(sql_files.folder("schema")[name].text)
     twin.close()
 
 

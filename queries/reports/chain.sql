@@ -1,6 +1,6 @@
 -- Chain: every hop of the chain that one trace belongs to, callers before callees.
 -- parameters: since, until, environment, trace_id
--- reads: hops, traces, trace_links
+-- reads: hops, traces, linked_traces
 -- why: hops carry the last load of their trace, so that the row groups of all other loads are skipped; the traces of one
 --      chain are those that its keys link. `near` is read once: asked for one trace alone it is looked for in all loads.
 --      `ids` is a list in between: what comes of a recursion is taken for much, and all of a lake was read (1.0 s for 0.3).
@@ -9,11 +9,7 @@ with recursive linked as (
     union
     select l.other
     from linked
-    join (
-        select chain as one, trace_id as other from trace_links
-        union all
-        select trace_id, chain from trace_links
-    ) as l on l.one = linked.trace_id
+    join linked_traces as l on l.one = linked.trace_id
 ),
 ids as (
     select unnest((select list(trace_id) from linked)) as trace_id

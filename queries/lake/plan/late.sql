@@ -1,6 +1,6 @@
 -- Late: the sealed traces that new spans belong to, by their id or by what links them.
 -- parameters: after, upto (load ids)
--- reads: spans, trace_links, sealed_traces
+-- reads: spans, linked_traces, sealed_traces
 -- why: the closure is that of analysis/touched.sql: what is computed anew must all be in one place.
 create or replace temp table late as
 with recursive wanted as (
@@ -10,10 +10,6 @@ with recursive wanted as (
     union
     select l.other
     from wanted as w
-    join (
-        select chain as one, trace_id as other from trace_links
-        union all
-        select trace_id, chain from trace_links
-    ) as l on l.one = w.trace_id
+    join linked_traces as l on l.one = w.trace_id
 )
 select trace_id from wanted semi join sealed_traces using (trace_id)
