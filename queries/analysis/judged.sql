@@ -9,6 +9,7 @@ select
     f.*,
     d.verdict,
     d.reason,
+    json_array(f.scope, f.caller, f.caller_env, f.callee, f.callee_env, f.road)::varchar as edge,
     list_position(['denied', 'unknown', 'allowed'], d.verdict)::utinyint as verdict_rank,
     -- the entry comes from outside by its nature: it says nothing of the roads inside
     case

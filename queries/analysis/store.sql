@@ -23,6 +23,7 @@ select
     f.caller_env,
     f.callee,
     f.callee_env,
+    f.edge,
     f.caller_deployment,
     f.callee_deployment,
     f.kind,

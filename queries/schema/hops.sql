@@ -22,6 +22,7 @@ create table if not exists hops (
     caller_env varchar,
     callee varchar,  -- null: unseen
     callee_env varchar,
+    edge varchar not null,  -- the six that make one, road too, as a JSON array: calls are summed up by one column
     caller_deployment varchar,
     callee_deployment varchar,
     kind varchar not null,
