@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from bindtrace.propagation.vocabulary import RESOURCE_CONCEPTS
 
 INTERNAL, SERVER, CLIENT, PRODUCER, CONSUMER = 1, 2, 3, 4, 5
 SECOND = 1_000_000_000
+DAY_MS = 86_400_000
 NOON = 1_790_000_000 * SECOND
 HOST_KEYS = next(concept.keys for concept in RESOURCE_CONCEPTS if concept.column == "hosts")
 
@@ -42,6 +43,24 @@ def span(service: str | None, kind: int, id: int, parent: int | None = None, **m
     """A span; every keyword that is not a field of `S` is a promoted column."""
     own = {name: more.pop(name) for name in list(more) if name in S.__dataclass_fields__}
     return S(service, kind, id, parent, **own, columns=more)
+
+
+def calls_over_days(
+    caller: str,
+    callee: str,
+    *,
+    days: float = 20,
+    calls: int = 60,
+    kept: str | None = "ot=th:0",
+    first: int = 1,
+    **client: Any,
+) -> Iterator[S]:
+    """So many calls, a trace each from number `first` on; `kept` is what the trace state says of sampling."""
+    for number in range(calls):
+        common = {"trace": first + number, "at_ms": number * days * DAY_MS / (calls - 1)}
+        yield span(caller, CLIENT, 1, trace_state=kept, **common, **client)
+        if callee:
+            yield span(callee, SERVER, 2, 1, **common)
 
 
 def draw(con: duckdb.DuckDBPyConnection, *spans: S) -> None:

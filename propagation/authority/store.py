@@ -130,13 +130,6 @@ class Store:
             (service.service, service.project, service.environment),
         )
 
-    def has_service(self, service: Service) -> bool:
-        found = self._database.execute(
-            "select 1 from services where id = ? and project = ? and environment = ?",
-            (service.service, service.project, service.environment),
-        )
-        return found.fetchone() is not None
-
     def put_deployment(self, deployment: Deployment, now_s: int) -> None:
         """A new deployment, or new addresses of one that is known. An ended one stays ended: ids are not reused."""
         workload = deployment.workload

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from killing import everything, judge, supervisor
 from receiving import Load
 from serving import Collector, collecting, stored
 from support import wait_for
 
 pytestmark = pytest.mark.slow
-
-
-def kill_supervisor(collector: Collector) -> None:
-    collector.process.kill()
 
 
 def kill_receiver(collector: Collector) -> None:
@@ -25,18 +21,6 @@ def kill_receiver(collector: Collector) -> None:
 
 def kill_storage(collector: Collector) -> None:
     collector.children()["store"][0].kill()
-
-
-def kill_everything(collector: Collector) -> None:
-    children = collector.children()
-    for process in (*children["receive"], *children["store"]):
-        process.kill()
-    collector.process.kill()
-
-
-def judge(acknowledged: list[bytes], found: Counter[bytes]) -> None:
-    assert set(acknowledged) - set(found) == set()
-    assert [span_id.hex() for span_id, count in found.items() if count > 1] == []
 
 
 @pytest.mark.parametrize("kill", [kill_receiver, kill_storage])
@@ -58,13 +42,12 @@ def test_a_killed_child_is_replaced_and_nothing_acknowledged_is_lost(
     judge(acknowledged, stored(tmp_path / "t.duckdb"))
 
 
-@pytest.mark.parametrize("kill", [kill_supervisor, kill_everything])
+@pytest.mark.parametrize("kill", [supervisor, everything])
 def test_after_a_killed_collector_the_next_one_has_all_that_was_acknowledged(
     tmp_path: Path, kill: Callable[[Collector], None]
 ) -> None:
     with collecting(tmp_path / "t.duckdb") as collector, Load(collector.endpoints["http"]) as load:
         wait_for(lambda: len(load.acknowledged) > 300)
-        collector.children()
         kill(collector)
         collector.process.wait(10)
         acknowledged = load.stop()
@@ -99,7 +82,7 @@ def test_killed_again_and_again_it_loses_and_doubles_nothing(tmp_path: Path) -> 
         with collecting(tmp_path / "t.duckdb") as collector, Load(collector.endpoints["http"]) as load:
             began = time.monotonic()
             wait_for(lambda: len(load.acknowledged) > 200 and time.monotonic() - began > 0.7)  # noqa: B023
-            kill_everything(collector)
+            everything(collector)
             acknowledged += load.stop()
 
     with collecting(tmp_path / "t.duckdb") as last:

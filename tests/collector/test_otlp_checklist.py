@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import os
 import threading
 import zlib
@@ -14,19 +13,14 @@ import grpc
 import httpx
 import pytest
 import zstandard
+from otlp_documents import document
 from receiving import JSON, PROTOBUF, Receivers, export, running_receivers
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
-TRACE, SPAN, PARENT = "5B8EFFF798038103D269B633813FC60C", "EEE19B7EC3C1B174", "EEE19B7EC3C1B173"
 
 
 def body() -> bytes:
     return export(os.urandom(8)).SerializeToString()
-
-
-def document(span: dict[str, Any] | None = None, **resource_spans: Any) -> bytes:
-    whole = {"traceId": TRACE, "spanId": SPAN, "name": "a"} | (span or {})
-    return json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [whole]}]} | resource_spans]}).encode()
 
 
 def test_p1_grpc_export_and_http_v1_traces(client: httpx.Client, channel: grpc.Channel) -> None:

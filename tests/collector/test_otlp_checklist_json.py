@@ -9,16 +9,10 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from otlp_documents import PARENT, SPAN, TRACE, document
 from receiving import export
 
 from bindtrace.collector.otlp.admit import Admitted, Undecodable, admit
-
-TRACE, SPAN, PARENT = "5B8EFFF798038103D269B633813FC60C", "EEE19B7EC3C1B174", "EEE19B7EC3C1B173"
-
-
-def document(span: dict[str, Any] | None = None, **resource_spans: Any) -> bytes:
-    whole = {"traceId": TRACE, "spanId": SPAN, "name": "a"} | (span or {})
-    return json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [whole]}]} | resource_spans]}).encode()
 
 
 def admitted(text: bytes) -> tuple[Span, Admitted]:

@@ -10,10 +10,9 @@ from typing import Any
 import click.testing
 import duckdb
 import pytest
-from drawing import CLIENT, SERVER, draw, span
+from drawing import CLIENT, DAY_MS, SERVER, draw, span
 from drawn_shop import write_shop
 
-from bindtrace.propagation import environment
 from bindtrace.propagation.command import bindtrace
 from bindtrace.queries.analyse import analyse
 from bindtrace.queries.catalog import run_report
@@ -22,7 +21,6 @@ from bindtrace.queries.database import open_database
 from bindtrace.queries.query import Query
 
 NOON_S = 1_790_000_000
-DAY_MS = 86_400_000
 
 
 @pytest.fixture(scope="module")
@@ -49,13 +47,6 @@ def two_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
     analyse(con)
     con.close()
     return path
-
-
-@pytest.fixture(autouse=True)
-def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in environment.snapshot():
-        if name.startswith("BINDTRACE_") or name in ("COLUMNS", "NO_COLOR", "FORCE_COLOR"):
-            monkeypatch.delenv(name)
 
 
 def call(con: duckdb.DuckDBPyConnection, trace: int, callee: str, *, day: int, ms: float = 20) -> None:

@@ -13,7 +13,6 @@ import pytest
 from answering import answering
 from drawn_shop import GOOD_ID, PUBLIC_ID, UNDECLARED_ID, write_shop
 
-from bindtrace.propagation import environment
 from bindtrace.propagation.command import bindtrace
 from bindtrace.queries.report_keys import KEYS
 from bindtrace.queries.rules import RULES
@@ -25,13 +24,6 @@ ROWS = ("services", "edges", "hops", "chains", "grants", "findings")
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_shop(tmp_path_factory.mktemp("commands") / "shop.duckdb")
-
-
-@pytest.fixture(autouse=True)
-def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in environment.snapshot():
-        if name.startswith("BINDTRACE_") or name in ("COLUMNS", "NO_COLOR", "FORCE_COLOR"):
-            monkeypatch.delenv(name)
 
 
 def run(*words: str | Path, status: int = 0, **settings: str) -> click.testing.Result:

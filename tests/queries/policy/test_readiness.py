@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 from click.testing import CliRunner, Result
-from drawing import CLIENT, SERVER, S, draw, span
+from drawing import CLIENT, DAY_MS, SERVER, S, draw, span
 from drawn_shop import UNDECLARED_ID, faulty_spans, good_spans, write_shop
 
 from bindtrace.propagation.command import bindtrace
@@ -18,7 +18,6 @@ from bindtrace.queries.catalog import run_report
 from bindtrace.queries.policy_commands.readiness import KEYS, judged
 from bindtrace.queries.query import Query
 
-DAY_MS = 86_400_000
 ROW: dict[str, Any] = {"calls": 100, "passes": 100, "refused": 0, "days": 9, "share_at_least": 1.0}
 
 

@@ -5,21 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import duckdb
-from drawing import CLIENT, SERVER, S, span
+from drawing import CLIENT, SERVER, S, calls_over_days, span
 from judging import found
 from shop_policy import EDGE, INVENTORY
 
 RULE = "exposed-and-bound"
 
 
-DAY_MS = 86_400_000.0
-
-
-def _calls(*, days: float = 20, calls: int = 60, callee: str = "inventory") -> Iterator[S]:
-    for number in range(calls):
-        common = {"trace": 1 + number, "at_ms": number * days * DAY_MS / (calls - 1)}
-        yield span("orders", CLIENT, 1, server_host=INVENTORY, trace_state="ot=th:0", **common)
-        yield span(callee, SERVER, 2, 1, **common)
+def _calls(callee: str = "inventory", *, days: float = 20) -> Iterator[S]:
+    return calls_over_days("orders", callee, days=days, server_host=INVENTORY)
 
 
 def test_flags_an_open_service_that_only_bindings_call(shop: duckdb.DuckDBPyConnection) -> None:
@@ -44,7 +38,7 @@ def test_passes_a_service_that_visitors_use(shop: duckdb.DuckDBPyConnection) -> 
 
 
 def test_passes_a_service_that_is_not_open(shop: duckdb.DuckDBPyConnection) -> None:
-    assert not found(shop, RULE, *_calls(callee="ledger-api"))
+    assert not found(shop, RULE, *_calls("ledger-api"))
 
 
 def test_trap_a_call_by_nobody_knows_whom_may_be_a_visitors(shop: duckdb.DuckDBPyConnection) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import duckdb
 import pytest
-from drawing import CLIENT, NOON, SERVER, S, span
+from drawing import NOON, calls_over_days
 from judging import found
 from shop_policy import settings, vercel
 
@@ -17,28 +16,8 @@ from bindtrace.queries.policy import install_policy
 RULE = "unused-grant"
 
 
-DAY_MS = 86_400_000.0
-
-
-def _calls(
-    caller: str,
-    callee: str,
-    *,
-    days: float = 20,
-    calls: int = 60,
-    kept: str | None = "ot=th:0",
-    first: int = 1,
-    **client: Any,
-) -> Iterator[S]:
-    for number in range(calls):
-        common = {"trace": first + number, "at_ms": number * days * DAY_MS / (calls - 1)}
-        yield span(caller, CLIENT, 1, trace_state=kept, **common, **client)
-        if callee:
-            yield span(callee, SERVER, 2, 1, **common)
-
-
 def test_flags_a_grant_that_its_caller_never_used(shop: duckdb.DuckDBPyConnection) -> None:
-    (row,) = found(shop, RULE, *_calls("storefront", "orders"))
+    (row,) = found(shop, RULE, *calls_over_days("storefront", "orders"))
 
     assert (row["caller"], row["callee"], row["severity"], row["confidence"]) == (
         "storefront", "catalog", "low", "confirmed",
@@ -58,7 +37,7 @@ def test_flags_a_grant_that_its_caller_never_used(shop: duckdb.DuckDBPyConnectio
 def test_flags_it_as_sure_as_sampling_allows(
     shop: duckdb.DuckDBPyConnection, kept: str | None, severity: str, confidence: str | None, words: str
 ) -> None:
-    (row,) = found(shop, RULE, *_calls("storefront", "orders", kept=kept))
+    (row,) = found(shop, RULE, *calls_over_days("storefront", "orders", kept=kept))
 
     assert (row["severity"], row["confidence"]) == (severity, confidence)
     assert words in row["message"]
@@ -68,13 +47,13 @@ def test_flags_it_as_sure_as_sampling_allows(
 def test_passes_a_caller_that_was_not_seen_for_long_or_often(
     shop: duckdb.DuckDBPyConnection, more: dict[str, Any]
 ) -> None:
-    assert not found(shop, RULE, *_calls("storefront", "orders", **more))
+    assert not found(shop, RULE, *calls_over_days("storefront", "orders", **more))
 
 
 def test_passes_a_grant_that_was_used_once(shop: duckdb.DuckDBPyConnection) -> None:
-    used = _calls("storefront", "catalog", calls=2, first=1000)
+    used = calls_over_days("storefront", "catalog", calls=2, first=1000)
 
-    assert not found(shop, RULE, *_calls("storefront", "orders"), *used)
+    assert not found(shop, RULE, *calls_over_days("storefront", "orders"), *used)
 
 
 def test_trap_a_grant_that_is_new_is_not_unused_yet(con: duckdb.DuckDBPyConnection) -> None:
@@ -82,13 +61,13 @@ def test_trap_a_grant_that_is_new_is_not_unused_yet(con: duckdb.DuckDBPyConnecti
     install_policy(con, [only, settings()], NOON)
     install_policy(con, [replace(vercel(), revision="1b"), settings()], NOON + 10 * 86400 * 10**9)
 
-    assert not found(con, RULE, *_calls("storefront", "orders"))
+    assert not found(con, RULE, *calls_over_days("storefront", "orders"))
 
 
 def test_trap_a_call_to_a_host_that_nobody_knows_may_be_the_one(shop: duckdb.DuckDBPyConnection) -> None:
-    unknown = _calls("storefront", "", calls=2, first=1000, server_host="10.1.2.3")
+    unknown = calls_over_days("storefront", "", calls=2, first=1000, server_host="10.1.2.3")
 
-    assert not found(shop, RULE, *_calls("storefront", "orders"), *unknown)
+    assert not found(shop, RULE, *calls_over_days("storefront", "orders"), *unknown)
 
 
 def test_trap_a_binding_that_leaves_no_trace_or_is_seldom_used(con: duckdb.DuckDBPyConnection) -> None:
@@ -100,4 +79,4 @@ def test_trap_a_binding_that_leaves_no_trace_or_is_seldom_used(con: duckdb.DuckD
     )
     install_policy(con, [replace(vercel(), grants=grants), settings()])
 
-    assert not found(con, RULE, *_calls("storefront", "inventory"))
+    assert not found(con, RULE, *calls_over_days("storefront", "inventory"))
