@@ -24,7 +24,7 @@ def verifies(compact: Compact, key: PublicKey) -> bool:
     """Whether the signature of a compact JWS over its received bytes is ES256 by `key`. Raises nothing.
 
     The library's algorithm on the parts that were taken apart strictly: its own reader would decode and parse them
-    once more, more leniently, for a fourth of the time that a proof takes.
+    once more, more leniently, for 20 µs more than the 70 that it takes.
     """
     if compact.header.get("alg") != ALGORITHM or "crit" in compact.header:
         return False

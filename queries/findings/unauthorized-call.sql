@@ -7,21 +7,46 @@
 -- concerns: verdict = 'denied' and verified_caller is not null
 -- message: {caller} called {callee} without a grant ({reason}), and {outcome}{pending}.
 -- why: the caller is who it says, and may not; a guard that only observes lets it through all the same.
--- fix: declare a binding from {caller} to {callee} for this route and environment, or remove the call.
+-- fix: {instead}.
 -- check: bindtrace hops --caller {caller} --callee {callee} --verdict denied --since 10m
 -- may be wrong when: a deploy is under way, and the guard's policy is older than the binding: pending for five minutes.
 -- source: findings.md F01
-with refused as (
-    select *
-    from hops
-    where
-        verdict = 'denied'
-        and verified_caller is not null
-        -- a receiver's reasons of the class grant
-        and reason in (
-            'callee_mismatch', 'environment_mismatch', 'deployment_mismatch', 'binding_unknown', 'binding_inactive',
-            'binding_epoch_stale', 'caller_not_bound', 'route_not_allowed'
-        )
+with fixes (reason, instead) as (
+    -- a receiver's reasons of the class grant: {0} the caller, {1} the callee, {2} the request
+    values
+        (
+            'callee_mismatch',
+            'let {0} send the token that it holds for {1} (what came is for another callee: look at the address of its target, '
+            'and at proxies that send requests on), and declare a binding from {0} to {1} where there is none'
+        ),
+        (
+            'environment_mismatch',
+            'let {0} call the {1} of its own environment (its token is for another), or declare a binding for this one'
+        ),
+        (
+            'deployment_mismatch',
+            'end the deployment of {0} that is no longer live, or that the binding does not pin to this one of {1}'
+        ),
+        (
+            'binding_unknown',
+            'declare a binding from {0} to {1} and register it with the authority, or remove the call'
+        ),
+        ('binding_inactive', 'make the binding from {0} to {1} active again, or remove the call'),
+        (
+            'binding_epoch_stale',
+            'let {0} renew its token: all tokens of the binding were taken back since; if they were for a reason, remove the call'
+        ),
+        (
+            'caller_not_bound',
+            'declare a binding from {0} to {1}, or remove the call: the binding of its token is another caller''s'
+        ),
+        ('route_not_allowed', 'add {2} to the routes of the binding from {0} to {1}, or remove the call')
+),
+refused as (
+    select h.*, f.instead
+    from hops as h
+    join fixes as f using (reason)
+    where h.verdict = 'denied' and h.verified_caller is not null
 ),
 deploying as (
     -- granted when it was made, and not yet two refreshes (60 s) before: the guard may not have heard of it
@@ -70,7 +95,11 @@ select
         end,
         'pending', case
             when pending then '; pending, as it is granted since less than two minutes before' else ''
-        end
+        end,
+        'instead', format(
+            h.instead, coalesce(h.caller, h.verified_caller), h.callee,
+            trim(concat_ws(' ', h.http_method, coalesce(h.url_path, 'this route')))
+        )
     ) as evidence
 from (
     select

@@ -13,7 +13,9 @@ from shop_policy import settings, vercel
 
 from bindtrace.propagation.clock import now_unix_nano
 from bindtrace.propagation.manifest import Grant
+from bindtrace.propagation.vocabulary import REASONS
 from bindtrace.queries.policy import install_policy
+from bindtrace.queries.rules import RULES
 
 RULE = "unauthorized-call"
 STOREFRONT = "spiffe://shop.example/project/p1/env/prod/service/storefront/deployment/d7"
@@ -37,6 +39,35 @@ def test_flags_a_known_caller_without_a_grant(
         "storefront", "ledger", severity, "verified",
     )  # fmt: skip
     assert f"(caller_not_bound), and {words}" in row["message"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "fix"),
+    [
+        (
+            "callee_mismatch",
+            "let storefront send the token that it holds for ledger (what came is for another callee",
+        ),
+        ("environment_mismatch", "let storefront call the ledger of its own environment"),
+        ("deployment_mismatch", "end the deployment of storefront that is no longer live"),
+        ("binding_unknown", "declare a binding from storefront to ledger and register it"),
+        ("binding_inactive", "make the binding from storefront to ledger active again"),
+        ("binding_epoch_stale", "let storefront renew its token"),
+        ("caller_not_bound", "declare a binding from storefront to ledger, or remove the call"),
+        ("route_not_allowed", "add GET /entries to the routes of the binding from storefront to ledger"),
+    ],
+)
+def test_the_fix_is_that_of_the_reason(shop: duckdb.DuckDBPyConnection, reason: str, fix: str) -> None:
+    asked = {"http_method": "GET", "url_path": "/entries"}
+
+    (row,) = found(shop, RULE, *_call(reason, "deny", **asked))
+
+    assert row["fix"].startswith(fix)
+    assert "{" not in row["fix"]
+
+
+def test_every_reason_of_the_class_grant_has_a_fix() -> None:
+    assert [reason for reason in REASONS["grant"] if f"'{reason}'," not in RULES[RULE].text] == []
 
 
 def test_passes_a_call_that_the_guard_allowed(shop: duckdb.DuckDBPyConnection) -> None:
