@@ -84,8 +84,10 @@ looked_up as materialized (
     left join delegates as one on one.service = p.caller_service and one.principal = p.claimed_caller
     left join delegates as two on two.service = p.caller_service and two.principal = p.verified_service
     left join delegates as three on three.service = p.caller_service and three.principal = p.peer_service_proven
-    left join (select distinct credential_sha256 from believed_credentials) as i
+    -- to whom it was issued counts: who has once seen a good credential could else say that another showed it
+    left join (select distinct credential_sha256, subject from believed_credentials) as i
         on i.credential_sha256 = coalesce(p.credential_sha256, lower(left(p.peer_cert_sha256, 32)))
+        and i.subject = coalesce(p.verified_caller, p.peer_id)
 )
 select p.*, l.* exclude (shape)
 from looked_up as l

@@ -26,7 +26,9 @@ doubted as (
     -- the log has gone on past these calls, and does not know what they showed
     select s.trace_id
     from spans as s
-    anti join believed_credentials as i on i.credential_sha256 = s.credential_sha256
+    anti join believed_credentials as i
+        on i.credential_sha256 = s.credential_sha256
+        and i.subject = s.verified_caller
     where
         s.credential_sha256 is not null
         and s.verified_caller is not null

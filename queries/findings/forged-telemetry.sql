@@ -1,10 +1,10 @@
--- Forged telemetry: a service says that it verified a credential that was never issued.
+-- Forged telemetry: a service says that it verified a credential that its caller was never issued.
 -- severity: high
 -- category: identity
 -- status: preview, since 0.1
 -- reads: hops
 -- concerns: list_contains(marks, 'never-issued')
--- message: {callee} says that {caller} showed a valid credential of {identity}, and the authority's log has never issued it.
+-- message: {callee} says that {caller} showed a valid credential, and by the authority's log {identity} was never issued it.
 -- why: of the receiver and the log one is wrong, and only the log cannot be written by a service.
 -- fix: treat what {callee} reports as untrusted since {since}, and find out who writes its spans; look whether the whole issuance log was given.
 -- check: bindtrace findings --rule forged-telemetry --callee {callee} --since 10m

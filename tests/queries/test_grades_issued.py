@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 from drawing import NOON, SECOND, SERVER, draw, span
-from grading import BILLING, RECEIPT, VERIFIED, judged
+from grading import BILLING, ORDERS, RECEIPT, VERIFIED, judged
 from otlp_requests import one_span
 from sending_as import issue_told, sent
 from shop_policy import settings, vercel
@@ -29,8 +29,8 @@ VERDICT = {
 }
 
 
-def issue(con: Con, *credentials: str, at: int = NOON - 1) -> None:
-    rows = [[credential, BILLING, at] for credential in credentials]
+def issue(con: Con, *credentials: str, at: int = NOON - 1, subject: str = BILLING) -> None:
+    rows = [[credential, subject, at] for credential in credentials]
     con.executemany("insert into issued_credentials values (?, ?, ?, 0, null)", rows)
 
 
@@ -146,6 +146,31 @@ def test_a_credential_that_was_never_issued_contradicts(shop: Con) -> None:
     issue(shop, "dd" * 16, at=NOON + 1)
 
     assert judged(shop, VERIFIED | RECEIPT)["grade"] == "contradicted"
+
+
+def test_a_credential_that_another_was_issued_proves_nothing(shop: Con) -> None:
+    issue(shop, RECEIPT["credential_sha256"], subject=ORDERS)
+
+    assert judged(shop, VERIFIED | RECEIPT, **RECEIPT)["grade"] == "verified"
+
+
+def test_a_credential_that_another_was_issued_contradicts_once_the_log_has_gone_on(shop: Con) -> None:
+    """Of hashes that the ledger has seen on good calls it could make calls of anybody."""
+    issue(shop, RECEIPT["credential_sha256"], subject=ORDERS)
+    issue(shop, "dd" * 16, at=NOON + 1)
+
+    assert judged(shop, VERIFIED | RECEIPT | {"peer_id": BILLING}, **RECEIPT)["grade"] == "contradicted"
+
+
+def test_a_call_is_judged_again_when_the_log_goes_on_with_its_credential_issued_to_another(shop: Con) -> None:
+    issue(shop, RECEIPT["credential_sha256"], subject=ORDERS)
+    before = judged(shop, VERIFIED | RECEIPT)
+
+    _tell(shop, "ee" * 16, at_ms=5_000)
+    analyse(shop)
+
+    assert before["grade"] == "verified"
+    assert shop.execute("select grade from hops where callee = 'ledger'").fetchall() == [("contradicted",)]
 
 
 def test_a_credential_that_was_issued_before_the_log_begins_is_not_doubted(shop: Con) -> None:

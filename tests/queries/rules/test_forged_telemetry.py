@@ -13,8 +13,10 @@ BILLING = "spiffe://shop.example/project/p1/env/prod/service/billing/deployment/
 CREDENTIAL, OTHER = "aa" * 16, "bb" * 16
 
 
-def _issued(con: duckdb.DuckDBPyConnection, credential: str, at: int = NOON + 1) -> None:
-    con.execute("insert into issued_credentials values (?, ?, ?, 0, null)", [credential, BILLING, at])
+def _issued(
+    con: duckdb.DuckDBPyConnection, credential: str, at: int = NOON + 1, subject: str = BILLING
+) -> None:
+    con.execute("insert into issued_credentials values (?, ?, ?, 0, null)", [credential, subject, at])
 
 
 def _call() -> tuple[S, ...]:
@@ -31,6 +33,18 @@ def test_flags_a_credential_that_the_log_does_not_know(shop: duckdb.DuckDBPyConn
         "billing", "ledger", "high", "contradicted",
     )  # fmt: skip
     assert "untrusted since 2026-09-21 14:13:20 UTC" in row["fix"]
+
+
+def test_flags_a_credential_that_another_was_issued(shop: duckdb.DuckDBPyConnection) -> None:
+    """A callee has seen the hashes of good credentials, and could say of any caller that it showed one."""
+    _issued(shop, CREDENTIAL, subject=BILLING.replace("billing", "orders"))
+    _issued(shop, OTHER)
+
+    (row,) = found(shop, RULE, *_call())
+
+    assert row["message"].endswith(
+        f"by the authority's log {BILLING.partition('/deployment')[0]} was never issued it."
+    )
 
 
 def test_passes_a_credential_that_was_issued(shop: duckdb.DuckDBPyConnection) -> None:
