@@ -153,7 +153,10 @@ class Writer:
     def _insert(self, name: str, rows: pa.Table) -> None:
         if rows.num_rows:
             # Of several chunks several threads would each make row groups of their own: 176 B/span against 118.
-            self._con.register("rows_to_insert", rows.combine_chunks() if self._threads() > 1 else rows)
+            chunks = max(column.num_chunks for column in rows.columns)
+            self._con.register(
+                "rows_to_insert", rows.combine_chunks() if chunks > 1 and self._threads() > 1 else rows
+            )
             try:
                 self._con.execute(f"insert into {name} by name select * from rows_to_insert")
             finally:
