@@ -218,7 +218,8 @@ def _vanished(graph: Graph, hops: Sequence[Row]) -> list[str]:
     evidence = {(hop["trace_id"].int, span) for hop in hops for span in hop["evidence"]} | {
         (trace, span)
         for hop in hops
-        if hop["pairing"] in KEY_PAIRINGS
+        # of several tries the one that stands for all may be the only one with a parent
+        if hop["pairing"] in KEY_PAIRINGS or hop["attempts"] > 1
         for trace in range(((graph.number + 1) << 32), ((graph.number + 1) << 32) + 40)
         for span in hop["evidence"]
     }
