@@ -10,10 +10,11 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+from bending import Case, token
 from guarding import App, Spans, call, guard, listening
 from identities import NOW_S, ORDERS, Scene
 from opentelemetry import trace
-from refusals import DENIED, Case, token
+from refusals import DENIED
 
 from bindtrace.propagation.guard.asgi import CALLER, ASGIGuard
 from bindtrace.propagation.guard.request import FixedTrust, Request, Trust

@@ -13,7 +13,8 @@ from loading import hops, load
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
-from refusals import ALLOWED, DENIED
+from passing import ALLOWED
+from refusals import DENIED
 from telling import otlp
 
 from bindtrace.propagation.guard.modes import outcome

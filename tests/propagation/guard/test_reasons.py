@@ -6,8 +6,10 @@ The mutation check (tests/mutation) deletes one row of the guard's tables at a t
 from __future__ import annotations
 
 import pytest
+from bending import Case, token
 from identities import INVENTORY, ORDERS, Scene
-from refusals import ALLOWED, DENIED, Case, resigned, token
+from passing import ALLOWED
+from refusals import DENIED, resigned
 
 from bindtrace.propagation.identity.wit import Granted
 from bindtrace.propagation.vocabulary import REASONS

@@ -11,9 +11,10 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
+from bending import Case
 from guarding import Spans, as_bytes, listening
 from identities import NOW_S, ORDERS, Scene
-from refusals import DENIED, Case
+from refusals import DENIED
 
 from bindtrace.propagation.guard.asgi import CALLER
 from bindtrace.propagation.guard.request import FixedTrust, Request
