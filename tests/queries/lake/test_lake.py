@@ -2,53 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 from drawing import CLIENT, SERVER, draw, span, trace_id
-from drawn_shop import GOOD, GOOD_ID, faulty_spans, write_shop
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from sealed import FAR, Con, database, hot, rows, seal_all
+from drawn_shop import GOOD, GOOD_ID
+from sealed import FAR, Con, hot, rows, seal_all
 
-from bindtrace.propagation.errors import Refusal
-from bindtrace.queries import database as databases
 from bindtrace.queries.analyse import analyse, rebuild
 from bindtrace.queries.catalog import REPORTS, Row, run_report
-from bindtrace.queries.database import join_lake, open_database, open_read_only, reader
-from bindtrace.queries.lake import sealing, upkeep
-from bindtrace.queries.lake.naming import Lake, lake_at, lake_beside
-from bindtrace.queries.lake.upkeep import Upkeep
+from bindtrace.queries.database import join_lake, open_database, reader
+from bindtrace.queries.lake import sealing
 from bindtrace.queries.query import Query
-from bindtrace.queries.source import FileSource
 from bindtrace.queries.stored_traces import of_traces, spans_of, wanted
 from bindtrace.queries.tempo.judgements import judgements
 
-DAY = 86_400 * 10**9
 NEEDS = {"trace_id": GOOD_ID}
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_shop(tmp_path_factory.mktemp("shop") / "shop.duckdb")
-
-
-@pytest.fixture
-def path(tmp_path: Path, shop: Path) -> Path:
-    return Path(shutil.copy(shop, tmp_path / "shop.duckdb"))
-
-
-@pytest.fixture
-def con(path: Path) -> Iterator[Con]:
-    opened = database(path)
-    yield opened
-    opened.close()
 
 
 def answers(con: Con) -> dict[str, list[dict[str, Any]]]:
@@ -282,165 +255,6 @@ def test_a_trace_that_is_still_open_or_not_analysed_is_not_due(con: Con) -> None
     assert seal_all_but_new == 1
 
 
-def test_a_stopped_collectors_file_is_read_with_its_lake(path: Path, con: Con) -> None:
-    asked = Query(settled=True)
-    own = reader(con)
-    before = run_report(own, "chains", asked)
-    own.close()
-    seal_all(con)
-    con.close()
-
-    source = FileSource(path)
-    assert source.rows("chains", asked) == before
-    source.close()
-
-
-def test_free_sql_sees_both_and_reaches_nothing_else(path: Path, con: Con, tmp_path: Path) -> None:
-    seal_all(con)
-    con.close()
-    own = open_read_only(path)
-
-    assert own.execute("select count(*) from spans").fetchall() == [(15,)]
-    for statement in (
-        f"attach '{tmp_path / 'other.duckdb'}' as other",
-        f"copy spans to '{tmp_path / 'stolen.parquet'}'",
-        "delete from lake.main.spans",
-        "load httpfs",
-    ):
-        with pytest.raises(duckdb.Error):
-            own.execute(statement)
-    own.close()
-
-
-def test_a_lake_that_is_gone_is_named_and_the_file_is_left_alone(path: Path, con: Con) -> None:
-    seal_all(con)
-    con.close()
-    (path.parent / "shop.duckdb.lake" / "catalog.ducklake").write_bytes(b"no database")
-
-    with pytest.raises(Refusal, match=r"cannot open the lake ducklake:.*catalog"):
-        FileSource(path)
-    assert path.exists()
-
-
-def test_another_lake_is_refused_once_there_is_one(path: Path, con: Con) -> None:
-    con.close()
-    opened = open_database(path)
-
-    with pytest.raises(Refusal, match=r"sealed into ducklake:.*names another"):
-        join_lake(opened, lake_at(str(path.parent / "other"), None))
-    opened.close()
-
-
-@pytest.mark.parametrize(
-    ("catalog", "data", "lake"),
-    [
-        ("/l/c.ducklake", None, Lake("ducklake:/l/c.ducklake", "/l/c.ducklake.data")),
-        ("ducklake:/l/c", "/d", Lake("ducklake:/l/c", "/d")),
-        ("ducklake:postgres:dbname=traces", "s3://b/p", Lake("ducklake:postgres:dbname=traces", "s3://b/p")),
-    ],
-)
-def test_a_lake_is_named_by_its_catalog_and_its_data(catalog: str, data: str | None, lake: Lake) -> None:
-    assert lake_at(catalog, data) == lake
-
-
-def test_a_password_in_the_catalogs_name_is_refused() -> None:
-    with pytest.raises(Refusal, match="PGPASSWORD"):
-        lake_at("ducklake:postgres:dbname=x password=hunter2", "/d")
-    with pytest.raises(Refusal, match="no place"):
-        lake_at("ducklake:postgres:dbname=x", None)
-
-
-def test_a_column_that_is_new_is_added_to_an_older_lake(path: Path, con: Con) -> None:
-    seal_all(con)
-    con.execute("alter table bindtrace.main.hops add column colour varchar")
-    con.close()
-    opened = open_database(path)
-    join_lake(opened)
-
-    draw(opened, span("late", SERVER, 99, trace=77))
-    analyse(opened)
-    opened.execute("update hops set colour = 'red'")
-    seal_all(opened)
-
-    own = reader(opened)
-    assert own.execute("select colour, count(*) from hops group by 1 order by 2").fetchall()[0] == ("red", 1)
-    own.close()
-    opened.close()
-
-
-def test_old_days_are_dropped_by_table_and_their_bytes_go(con: Con, path: Path) -> None:
-    draw(con, *(span("many", SERVER, 1, trace=1000 + each) for each in range(20)))
-    analyse(con)
-    hops = rows(con, "hops")
-    seal_all(con)
-    folder = Path(lake_beside(path).data)
-    (day,) = con.execute("select max(day) - date '1970-01-01' from lake.main.spans").fetchone() or (0,)
-    now = (int(day) + 8) * DAY
-
-    upkeep.drop_old(con, now, Upkeep({"spans": 9 * DAY, "hops": 30 * DAY}))
-    assert rows(con, "spans") != []
-    upkeep.drop_old(con, now, Upkeep({"spans": 7 * DAY, "hops": 30 * DAY}))
-    upkeep.clean(con, 2**61, Upkeep())
-
-    assert rows(con, "spans") == []
-    assert rows(con, "hops") == hops
-    assert list((folder / "main" / "spans").glob("*.parquet")) == []
-    assert len(list((folder / "main" / "hops").glob("*.parquet"))) == 1
-
-
-@pytest.mark.slow
-def test_findings_outlive_the_hops_that_they_were_found_in(con: Con) -> None:
-    own = reader(con)
-    before = run_report(own, "findings", Query(settled=True))
-    seal_all(con)
-    (day,) = con.execute("select max(day) - date '1970-01-01' from lake.main.hops").fetchone() or (0,)
-    now = (int(day) + 8) * DAY
-
-    upkeep.drop_old(con, now, Upkeep({"hops": 7 * DAY, "findings": 90 * DAY}))
-
-    after = run_report(own, "findings", Query(settled=True))
-    of_calls = [row for row in before if row["rule"] in ("public-route", "undeclared-call")]
-    assert rows(con, "hops") == []
-    assert of_calls
-    assert [row for row in after if row in of_calls] == of_calls
-    later = Query(settled=True, since_unix_nano=2**61)
-    assert [row for row in run_report(own, "findings", later) if row in of_calls] == []
-
-    draw(con, *faulty_spans()[:3])
-    con.execute("delete from bindtrace.main.sealed_traces")
-    con.execute("insert into recalled select distinct trace_id, 0 from lake.main.spans")
-    analyse(con)
-    (again,) = [
-        row for row in run_report(own, "findings", Query(settled=True)) if row["rule"] == "undeclared-call"
-    ]
-    assert again["count"] == 2
-
-    upkeep.drop_old(con, now + 90 * DAY, Upkeep({"findings": 90 * DAY}))
-    (newest,) = [
-        row for row in run_report(own, "findings", Query(settled=True)) if row["rule"] == "undeclared-call"
-    ]
-    assert newest["count"] == 1
-
-
-@pytest.mark.slow
-def test_small_files_are_merged_and_nothing_changes(
-    con: Con, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(upkeep, "FEW_FILES", 3)
-    for number in range(3):
-        draw(con, *(span("more", SERVER, 1, trace=1000 * number + each) for each in range(20)))
-        seal_all(con)
-    before = rows(con, "spans"), rows(con, "hops")
-    files = Path(lake_beside(path).data) / "main" / "spans"
-    assert len(list(files.glob("*.parquet"))) == 3
-
-    upkeep.merge(con, 0, Upkeep())
-    upkeep.clean(con, 2**61, Upkeep())
-
-    assert len(list(files.glob("*.parquet"))) == 1
-    assert (rows(con, "spans"), rows(con, "hops")) == before
-
-
 def test_the_account_of_spans_stays_true_through_sealing_and_recalling(con: Con) -> None:
     def stored() -> int:
         return hot(con) + sealing.moved_spans(con)
@@ -453,42 +267,3 @@ def test_the_account_of_spans_stays_true_through_sealing_and_recalling(con: Con)
     assert (stored(), hot(con)) == (16, 8)
     seal_all(con)
     assert (stored(), hot(con)) == (16, 0)
-
-
-text = st.text(alphabet=st.sampled_from('a~":,\\{}é\n'), max_size=6)
-keys = st.sampled_from(
-    ["url.path", "http.route", "http.response.status_code", 'x"url.path', "other", "url.path:~"]
-)
-
-
-@settings(deadline=None)  # the first example makes the database
-@given(st.dictionaries(keys, text | st.integers(0, 600)), text, text, st.integers(0, 600))
-def test_what_is_left_out_of_attributes_is_put_back_to_the_byte(
-    attributes: dict[str, str | int], path: str, route: str, status: int
-) -> None:
-    own = _memory()
-    written = json.dumps(attributes, separators=(",", ":"), ensure_ascii=False)
-    columns = "'GET', $status, $route, $path, 'http', null, null, null, null, null, null"
-    values = {"text": written, "status": status, "route": route, "path": path}
-
-    (back,) = own.execute(f"select restored(elided($text, {columns}), {columns})", values).fetchone() or ("",)
-
-    assert back == written
-
-
-_connections: list[Con] = []
-
-
-def _memory() -> Con:
-    if not _connections:
-        _connections.append(databases.open_database(None))
-    return _connections[0]
-
-
-def test_what_columns_have_is_left_out_of_attributes() -> None:
-    columns = "'GET', 200, '/a/:id', '/a/1', 'http', 'svc', null, null, 'r1', null, null"
-    written = '{"http.request.method":"GET","http.response.status_code":200,"url.path":"/a/1","x":1}'
-
-    found = _memory().execute(f"select elided($1, {columns})", [written]).fetchall()
-
-    assert found == [('{"http.request.method":~,"http.response.status_code":~,"url.path":~,"x":1}',)]
