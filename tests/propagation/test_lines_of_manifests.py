@@ -104,7 +104,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(VALUES)
 def test_any_json_is_read_as_python_reads_it_and_each_line_shows_what_stands_there(value: Any) -> None:
     text = json.dumps(value, indent=1)

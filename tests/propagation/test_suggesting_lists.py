@@ -171,7 +171,7 @@ NAMES = st.text(st.sampled_from('ab"\\/,]}#: é'), min_size=1, max_size=4)
 LISTS = st.lists(st.fixed_dictionaries({"service": NAMES}), max_size=4)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     services=st.dictionaries(
         NAMES, st.fixed_dictionaries({}, optional={"bindings": LISTS, "root": NAMES}), min_size=1

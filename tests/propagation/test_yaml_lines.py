@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bindtrace.propagation.platforms.yaml_lines import MAX_DEPTH, YamlError, load_all
@@ -121,7 +121,7 @@ def test_deep_nesting_is_refused_and_not_followed(text: str) -> None:
         load_all(text)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text())
 def test_any_text_is_read_or_refused(text: str) -> None:
     line = 1
@@ -144,7 +144,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(JSON.filter(lambda value: value is not None))
 def test_json_is_yaml_and_says_the_same(value: object) -> None:
     (document,) = load_all(json.dumps(value, ensure_ascii=False))

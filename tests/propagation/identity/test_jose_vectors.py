@@ -164,8 +164,8 @@ def test_signatures_are_judged_as_by_the_raw_primitive() -> None:
     assert [ours for ours, _ in verdicts].count(True) == 2  # as signed, and with s negated, as ECDSA has it
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.one_of(st.text(max_size=60), st.from_regex(r"[A-Za-z0-9_-]{0,40}(\.[A-Za-z0-9_-]{0,40}){0,4}")))
+@settings(max_examples=200, deadline=None)
+@given(st.one_of(st.text(max_size=60), st.lists(st.text("AZaz09_-", max_size=12), max_size=5).map(".".join)))
 def test_any_text_is_taken_apart_or_absent(text: str) -> None:
     take_apart(text)
     wpt.parse(text)
