@@ -17,7 +17,7 @@ from opentelemetry import trace
 from refusals import DENIED
 
 from bindtrace.propagation.guard.asgi import CALLER, ASGIGuard
-from bindtrace.propagation.guard.request import FixedTrust, Request, Trust
+from bindtrace.propagation.guard.request import BOUNDARY, FixedTrust, Request, Stamp, Trust
 
 
 @pytest.fixture
@@ -148,6 +148,22 @@ def test_a_fault_of_ours_refuses_and_says_so(spans: Spans, caplog: pytest.LogCap
     assert start["status"] == 403
     assert spans.said()["bindtrace.authz.reason"] == "internal_error"
     assert "internal_error" in caplog.text
+
+
+@pytest.mark.parametrize(("added", "mutated"), [([], None), ([[b"x-more", b"1"]], True)])
+def test_headers_that_middleware_made_lists_of_are_not_changed_by_it(
+    added: list[Any], mutated: bool | None, spans: Spans
+) -> None:
+    scene = Scene()
+    request, application = scene.request(), guard(scene, App())
+    stamp = Stamp(request.headers, None, "10.0.0.7", application)
+
+    lines = [*map(list, request.headers), *added]
+    call(application, request, headers=lines, extensions={BOUNDARY: stamp})
+
+    said = spans.said()
+    assert (said["bindtrace.authz.reason"], said["bindtrace.authz.position"]) == ("ok", "outermost")
+    assert said.get("bindtrace.authz.headers_mutated") == mutated
 
 
 def test_a_span_that_is_already_there_takes_the_verdict(spans: Spans) -> None:
