@@ -6,6 +6,7 @@ supervisor dies, however it dies, so no child is ever left behind.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -35,6 +36,9 @@ def watch_supervisor(fd: int, on_gone: Callable[[], object], *, grace_s: float =
 
 
 def announce_ready(payload: Mapping[str, object]) -> None:
-    """Tells the supervisor that this process serves: one JSON line on standard output."""
-    sys.stdout.write(json.dumps(dict(payload)) + "\n")
-    sys.stdout.flush()
+    """Tells the supervisor that this process serves: one JSON line on standard output.
+
+    One that is gone is told nothing: `watch_supervisor` ends the process. Unbuffered: nothing is left for the exit.
+    """
+    with contextlib.suppress(BrokenPipeError):
+        os.write(sys.stdout.fileno(), f"{json.dumps(dict(payload))}\n".encode())

@@ -114,6 +114,11 @@ class JournalReader:
                 total += max(0, segment.path.stat().st_size - start)
         return total
 
+    def kept_bytes(self, positions: Mapping[UUID, int]) -> int:
+        """How much journal before `positions` is still here."""
+        kept = self.segment_ids()
+        return sum(at for segment_id, at in positions.items() if segment_id in kept)
+
     def segment_ids(self) -> set[UUID]:
         """Segments that are there; a stored position of any other is history."""
         return {segment.name.segment_id for segment in self._segments()}

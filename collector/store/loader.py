@@ -61,7 +61,8 @@ class Loader:
         self._ahead = Ahead(self._reader)
         self._positions = self._writer.positions()
         self._max_bytes = FIRST_BYTES
-        self._uncovered = 0
+        # Of earlier lives too: each killed before it had loaded enough for a checkpoint, they would fill the journal.
+        self._uncovered = self._reader.kept_bytes(self._positions)
         self._behind = False
         self._wal = _wal_of(con)
         # Nobody but `checkpoint` starts one: what an automatic one covered would not be known.

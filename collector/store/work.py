@@ -90,7 +90,8 @@ class Work:
         ]
 
     def start(self) -> None:
-        for thread in self._threads:
+        """Loading last: it waits for the others to end, and may be asked to before it began."""
+        for thread in reversed(self._threads):
             thread.start()
         threading.Thread(target=self._say, name="say", daemon=True).start()
 
@@ -142,8 +143,9 @@ class Work:
             elif self._stopping.is_set():
                 break
             else:
+                idle = time.monotonic() - idle_since > CHECKPOINT_IDLE_S
                 if self._due.is_set() or (
-                    time.monotonic() - idle_since > CHECKPOINT_IDLE_S and self._loader.wal_bytes()
+                    idle and (self._loader.wal_bytes() or self._loader.uncovered_bytes())
                 ):
                     self._checkpoint()
                     idle_since = time.monotonic()
