@@ -108,7 +108,7 @@ class LakeSource:
 
         try:
             return _reported(self._con, report, query)
-        except (duckdb.OperationalError, duckdb.HTTPException) as error:
+        except duckdb.OperationalError as error:
             raise refused(self._catalog, str(error)) from None
 
     def close(self) -> None:
