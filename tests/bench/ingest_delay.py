@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import threading
 import time
+import urllib.error
 import urllib.request
+from http import HTTPStatus
 from typing import NamedTuple
 
 import ingest_run
@@ -124,5 +126,11 @@ def _wait_for_rows(serving: Collector, position: str) -> None:
 
 def _wait(serving: Collector, position: str) -> None:
     url = f"http://{serving.endpoints['api']}/api/wait?position={position}&timeout=30"
-    with urllib.request.urlopen(url, timeout=60) as answer:
-        answer.read()
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=60) as answer:
+                answer.read()
+            return
+        except urllib.error.HTTPError as error:
+            if error.code != HTTPStatus.GATEWAY_TIMEOUT:  # analysis is that far behind
+                raise
