@@ -17,7 +17,6 @@ from bindtrace.propagation.vocabulary import CLASS_OF_REASON, Assurance
 
 RawHeaders = tuple[tuple[bytes, bytes], ...]
 Listener = Literal["internal", "public"]
-HEALTH_PATHS: Final = frozenset({"/livez", "/readyz", "/healthz"})
 
 
 class Request(NamedTuple):
