@@ -31,11 +31,6 @@ def spans(db: Path) -> list[int]:
         con.close()
 
 
-@pytest.fixture
-def db(tmp_path: Path) -> Path:
-    return tmp_path / "traces.duckdb"
-
-
 def test_zipkin_and_jaeger_are_imported_and_their_hops_seen(db: Path) -> None:
     result = run(fixture("zipkin/ascend.json"), fixture("jaeger-ui/otlp2jaeger-out.json"), "--db", db)
 

@@ -23,11 +23,6 @@ CHAIN = "0af7651916cd43dd8448eb211c80319c"
 NOW = 2**62
 
 
-@pytest.fixture
-def db(tmp_path: Path) -> Path:
-    return tmp_path / "t.duckdb"
-
-
 def picky(db: Path) -> duckdb.DuckDBPyConnection:
     """A database that refuses any request with a chain: stands for a value that DuckDB cannot store."""
     con = open_database(db)

@@ -27,18 +27,6 @@ NOW = 2**62  # later than any clock: what a test sends is recent
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Path:
-    return tmp_path / "traces.duckdb"
-
-
-@pytest.fixture
-def con(db: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    connection = open_database(db)
-    yield connection
-    connection.close()
-
-
-@pytest.fixture
 def journal(db: Path) -> Iterator[JournalWriter]:
     writer = JournalWriter(journal_root(db) / "receiver")
     yield writer

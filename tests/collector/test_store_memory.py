@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -20,7 +19,7 @@ from bindtrace.collector.store.opening import journal_of
 from bindtrace.collector.store.runs import ANALYSED_AT_ONCE, LEAST_AT_ONCE, Runs
 from bindtrace.collector.store.work import Work
 from bindtrace.queries.analyse import analyse
-from bindtrace.queries.database import bound_memory, cursor, open_database
+from bindtrace.queries.database import bound_memory, cursor
 
 NO_MEMORY = duckdb.OutOfMemoryException("Out of Memory Error: could not allocate block")
 
@@ -32,13 +31,6 @@ def db(tmp_path: Path) -> Path:
     writer.append([as_request(one_span(1), received=2**62)])
     writer.close()
     return path
-
-
-@pytest.fixture
-def con(db: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    made = open_database(db)
-    yield made
-    made.close()
 
 
 def finished(con: duckdb.DuckDBPyConnection, db: Path) -> tuple[Work, list[str]]:

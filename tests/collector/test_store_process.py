@@ -61,11 +61,6 @@ class Storage:
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Path:
-    return tmp_path / "traces.duckdb"
-
-
-@pytest.fixture
 def journal(db: Path) -> Iterator[JournalWriter]:
     writer = JournalWriter(db.with_name(f"{db.name}.journal") / "receiver")
     yield writer

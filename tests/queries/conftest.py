@@ -16,9 +16,8 @@ from bindtrace.queries.policy import install_policy
 def con() -> Iterator[duckdb.DuckDBPyConnection]:
     """An empty database in memory; no policy."""
     connection = open_database(None)
-    connection.execute(
-        "set threads = 1"
-    )  # of a few spans: a second thread costs a quarter more CPU, and gains nothing
+    # of a few spans: a second thread costs a quarter more CPU, and gains nothing
+    connection.execute("set threads = 1")
     yield connection
     connection.close()
 
