@@ -15,8 +15,6 @@ from bindtrace.propagation.identity.compact import ALGORITHM, MAX_TOKEN_BYTES, C
 from bindtrace.propagation.identity.keys import PrivateKey, PublicKey
 
 _ONLY: Final = (ALGORITHM,)
-
-
 _ES256: Final = jws.JWSRegistry(algorithms=list(_ONLY)).get_alg(ALGORITHM)
 
 
