@@ -5,6 +5,7 @@ Instrumentation inside sees a span in progress and makes its own an internal chi
 
 from __future__ import annotations
 
+import logging
 from contextlib import AbstractContextManager
 from contextvars import Token
 from functools import lru_cache
@@ -24,6 +25,7 @@ _CREDENTIALS: Final = frozenset(name.encode() for name in CREDENTIAL_HEADERS)
 _TRACE: Final = frozenset({b"traceparent", b"tracestate"})
 SCOPE: Final = "bindtrace.guard"
 _HTTP: Final = {"http": 80, "https": 443}
+log = logging.getLogger("bindtrace.guard")
 
 
 def without_credentials(headers: RawHeaders) -> RawHeaders:
@@ -55,6 +57,19 @@ def text_headers(headers: RawHeaders) -> dict[str, list[str]]:
     return lines
 
 
+def parent_of(headers: RawHeaders) -> Context:
+    """The trace that a request continues, by the configured propagators; none where one of them raises.
+
+    Propagators are the user's choice and headers anybody's: what they cannot read must not become a 500, which some
+    proxies take for a yes.
+    """
+    try:
+        return propagate.extract(text_headers(headers), context=Context())
+    except Exception as fault:
+        log.warning("event=propagator_fault fault=%s", type(fault).__name__)
+        return Context()
+
+
 class VerdictSpan(AbstractContextManager[Span]):
     """The request's span with the verdict on it, current while the application runs.
 
@@ -78,7 +93,7 @@ class VerdictSpan(AbstractContextManager[Span]):
         if self._span.is_recording():
             self._span.set_attributes(self._values)
             return self._span
-        parent = propagate.extract(text_headers(self._headers), context=Context())
+        parent = parent_of(self._headers)
         self._span = tracer().start_span(
             str(self._described.get("http.request.method", "HTTP")),
             parent,
@@ -106,7 +121,7 @@ def tracer() -> Tracer:
 
 
 def _links(headers: RawHeaders) -> tuple[Link, ...]:
-    theirs = trace.get_current_span(propagate.extract(text_headers(headers), context=Context()))
+    theirs = trace.get_current_span(parent_of(headers))
     origin = theirs.get_span_context()
     return (Link(origin, {TRACE_EXTERNAL: True}),) if origin.is_valid else ()
 

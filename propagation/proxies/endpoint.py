@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 from urllib.parse import unquote
 
-from opentelemetry import propagate, trace
+from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -29,7 +29,7 @@ from bindtrace.propagation.guard.request import (
     Stamp,
 )
 from bindtrace.propagation.guard.settings import Guard
-from bindtrace.propagation.guard.spans import describe, text_headers
+from bindtrace.propagation.guard.spans import describe, parent_of, text_headers
 from bindtrace.propagation.guard.verdict import attributes
 from bindtrace.propagation.proxies.endpoint_paths import CHECK, REFUSED, SAME, TOLD
 from bindtrace.propagation.proxies.refused import judge_refused
@@ -76,7 +76,7 @@ class AuthzApp(Guard):
             kind, described["component"] = SpanKind.SERVER, PROXY_COMPONENTS[0]
         if scope["path"] == REFUSED and judgement.unverified is not None:
             described[CALLER_CLAIMED] = judgement.unverified.service
-        parent = propagate.extract(headers, context=Context())
+        parent = parent_of(request.headers)
         span = trace.get_tracer("bindtrace.authz").start_span(
             _SPAN, parent, kind, attributes={**described, **values}
         )

@@ -10,6 +10,8 @@ from guarding import App, call, guard, listening
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from identities import NOW_S, Scene
+from opentelemetry import propagate
+from opentelemetry.propagators.textmap import TextMapPropagator
 
 from bindtrace.propagation.guard.request import FixedTrust, Request
 from bindtrace.propagation.proxies.endpoint import AuthzApp
@@ -63,3 +65,30 @@ def test_whatever_headers_come_the_answer_is_none_of_a_fault(
     start, _ = call(application, asked)
 
     assert start["status"] in (200, 403)
+
+
+class Raising(TextMapPropagator):
+    """As a user may have configured one that reads only what it wrote itself."""
+
+    fields = frozenset({"x-trace"})
+
+    def extract(self, carrier: Any, context: Any = None, getter: Any = None) -> Any:
+        raise ValueError(carrier)
+
+    def inject(self, carrier: Any, context: Any = None, setter: Any = None) -> None:
+        raise AssertionError("nothing is sent here")
+
+
+@pytest.mark.parametrize("application", ["internal", "public", "endpoint"], indirect=True)
+def test_a_propagator_that_raises_changes_no_verdict_and_its_fault_shows_no_header(
+    application: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(propagate, "_HTTP_TEXT_FORMAT", Raising())
+    asked = SCENE.request()
+    path = "/same" + asked.path if isinstance(application, AuthzApp) else asked.path
+
+    start, *_ = call(application, Request(asked.headers, asked.method, path))
+
+    assert start["status"] == 200
+    assert "event=propagator_fault fault=ValueError" in caplog.text
+    assert TOKEN.decode() not in caplog.text
