@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from interop.peers import CACHE, peer
-from interop.sidecars import listening, process
-from support import free_port, wait_for
+from interop.sidecars import process
+from support import free_port, listening, wait_for
 
 BUCKET: Final = "traces"
 REGION: Final = "eu-west-1"

@@ -15,15 +15,14 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import duckdb
+from steps import watched
 
 from bindtrace.queries import analyse as analysis
-from bindtrace.queries import sql_files
 from bindtrace.queries.catalog import run_report
 from bindtrace.queries.database import open_database
 from bindtrace.queries.query import Query
@@ -176,9 +175,10 @@ def _measure(path: Path, size: int) -> tuple[list[str], float]:
         f"{_one(con, 'select current_setting($$threads$$)')} threads"
     ]
     cpu_s = time.process_time()
-    with _steps() as steps:
+    with watched() as steps:
         seconds = _timed(lambda: analysis.rebuild(con, shares=analysis.cores(con)))
     cpu_s = time.process_time() - cpu_s
+    seconds_of = {name: spent.wall_s for name, spent in steps.items()}
     hops = _one(con, "select count(*) from hops")
     peak = _peak_mib()
     plain = _timed(lambda: con.execute(_BASELINE, {"since": 0}).fetchall())
@@ -188,8 +188,8 @@ def _measure(path: Path, size: int) -> tuple[list[str], float]:
         f"  plain recursive query {plain:.2f} s ({seconds / plain:.1f} of it)"
     )
     lines += [
-        f"    {name:<14} {spent:8.2f} s  {spent / sum(steps.values()):5.0%}"
-        for name, spent in sorted(steps.items(), key=lambda kv: -kv[1])[:12]
+        f"    {name:<14} {spent:8.2f} s  {spent / sum(seconds_of.values()):5.0%}"
+        for name, spent in sorted(seconds_of.items(), key=lambda kv: -kv[1])[:12]
     ]
     trace = _one(con, f"select replace(md5('t{size // MEAN // 2}')::uuid::varchar, '-', '')")
     one = _median(lambda: run_report(con, "chain", Query(filters={"trace_id": trace})))
@@ -223,25 +223,6 @@ def _incremental(stored: list[tuple[int, Path]]) -> list[str]:
         ratio = statistics.median(b / a for a, b in zip(small, large, strict=True))
         lines.append(f"incremental, ratio of the pairs: {ratio:.2f}")
     return lines
-
-
-@contextmanager
-def _steps() -> Iterator[dict[str, float]]:
-    """Seconds of each step of the analysis over all threads, its Python part included."""
-    spent: dict[str, float] = defaultdict(float)
-    whole = sql_files.ordered
-
-    def watched(name: str) -> Iterator[sql_files.SqlFile]:
-        for step in whole(name):
-            began = time.perf_counter()
-            yield step
-            spent[step.name] += time.perf_counter() - began
-
-    setattr(sql_files, "ordered", watched)  # noqa: B010  the one seam between two steps
-    try:
-        yield spent
-    finally:
-        setattr(sql_files, "ordered", whole)  # noqa: B010
 
 
 def _timed(work: Callable[[], object]) -> float:

@@ -20,7 +20,7 @@ sys.path[:0] = [str(Path(__file__).parents[1])]
 import grpc  # noqa: E402  the path above comes first
 import psutil  # noqa: E402
 from rotating import INVENTORY, ORDERS, Scaled  # noqa: E402
-from support import free_port, wait_for  # noqa: E402
+from support import free_port, listening, wait_for  # noqa: E402
 
 from bindtrace.propagation import clock  # noqa: E402
 from bindtrace.propagation.authority.rotation import Lives  # noqa: E402
@@ -56,7 +56,7 @@ def authz_asked() -> Iterator[str]:
         served = subprocess.Popen(list(map(str, command)), env=environment, stderr=subprocess.DEVNULL)
         stack.callback(served.wait)
         stack.callback(served.terminate)
-        wait_for(lambda: _listens(port), seconds=30, what="authz serve")
+        wait_for(lambda: listening(port), seconds=30, what="authz serve")
         questions = [_question(orders) for _ in range(RATE * SECONDS)]
         before = sum(psutil.Process(served.pid).cpu_times()[:2])
         took = _asked(port, questions)
@@ -68,14 +68,6 @@ def authz_asked() -> Iterator[str]:
         f"at most {most:.1f} ms, {burnt_ms:.2f} ms of CPU a question, "
         f"{'within' if p99 <= BUDGET_MS else 'OVER'} {BUDGET_MS} ms"
     )
-
-
-def _listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
 
 
 def _question(orders: Any) -> bytes:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
+import os
 import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -17,10 +22,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from serving import Collector
 
+RATES = [int(rate) for rate in os.environ.get("BENCH_RATES", "0,20000,40000").split(",")]
+"""Spans/s that come beside the probes."""
+PROBERS = 4
+"""Threads that probe beside a load, each one call after the other: p99 needs many."""
 PAUSE_S = 0.25
 POLL_S = 0.02
-
-
 DAY_NANO = 86_400 * 10**9
 MANIFEST = """
 [[grants]]
@@ -46,10 +53,25 @@ def delays(serving: Collector, rate: float, seconds: float) -> Delays:
         beside = threading.Thread(target=ingest_run.run, args=(serving, [job]))
         beside.start()
         time.sleep(8.0)  # the sender prepares its bodies, then warms up
-    found = Delays([], [], [])
-    end = time.monotonic() + seconds
+    found, numbers, end = Delays([], [], []), itertools.count(1), time.monotonic() + seconds
+    probers = PROBERS if rate else 1
+    with ThreadPoolExecutor(probers) as pool:
+        probing = [pool.submit(_probe, serving, found, numbers, end) for _ in range(probers)]
+    for each in probing:
+        each.result()
+    if beside is not None:
+        beside.join()
+    return found
+
+
+def at(delays_s: list[float], share: float) -> float:
+    """The delay that at least that share of them does not exceed."""
+    return sorted(delays_s)[math.ceil(len(delays_s) * share) - 1]
+
+
+def _probe(serving: Collector, found: Delays, numbers: Iterator[int], end: float) -> None:
     while time.monotonic() < end:
-        number = len(found.rows) + 1
+        number = next(numbers)
         position = _send(serving, _undeclared_call(number))
         acked = time.monotonic()
         _wait_for_rows(serving, position)
@@ -59,9 +81,6 @@ def delays(serving: Collector, rate: float, seconds: float) -> Delays:
         _ask_for_finding(serving, number)
         found.findings.append(time.monotonic() - acked)
         time.sleep(PAUSE_S)
-    if beside is not None:
-        beside.join()
-    return found
 
 
 def _undeclared_call(number: int) -> bytes:

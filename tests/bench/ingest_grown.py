@@ -46,7 +46,7 @@ class Grown:
         base = min(spans, 500_000)
         writer = Writer(cursor(self._con))
         for _ in range(max(1, base // (GROUP * SPANS))):
-            writer.write([_request(next(self._bodies)) for _ in range(GROUP)])
+            writer.write([stored_request(next(self._bodies)) for _ in range(GROUP)])
         analyse(cursor(self._con))
         self._multiply(spans)
         self._con.execute("checkpoint")
@@ -62,7 +62,7 @@ class Grown:
         """From the journal to rows and a checkpoint, and from there to hops."""
         journal = JournalWriter(journal_of(self._db) / uuid.uuid4().hex)
         for _ in range(0, STEP, GROUP * SPANS):
-            journal.append([_request(next(self._bodies)) for _ in range(GROUP)])
+            journal.append([stored_request(next(self._bodies)) for _ in range(GROUP)])
         journal.close()
         began = _cpu_s()
         while self._loader.step():
@@ -124,7 +124,8 @@ def grown(folder: Path, spans: int, sender: int) -> Iterator[Grown]:
         made.close()
 
 
-def _request(body: bytes) -> Request:
+def stored_request(body: bytes) -> Request:
+    """One that a journal or a writer takes, under a digest of its own."""
     return Request("bench/sdk", "http", "protobuf", 1, uuid.uuid4().bytes, SPANS, body)
 
 

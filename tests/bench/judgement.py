@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import analysis
+from steps import watched
 
 from bindtrace.propagation.decision import decide, every_combination
 from bindtrace.propagation.manifest import DeclaredService, Grant, Manifest
-from bindtrace.queries import analyse, rules, sql_files
+from bindtrace.queries import analyse, rules
 from bindtrace.queries.policy import install_policy
 from bindtrace.queries.query import Query
 
@@ -72,22 +72,10 @@ def _measure(path: Path) -> list[str]:
 
 def _judging(con: analysis.Con) -> tuple[float, float]:
     """A rebuild; seconds and CPU seconds of the steps that judge, their Python included."""
-    whole, spent = sql_files.ordered, [0.0, 0.0]
-
-    def watched(name: str) -> Iterator[sql_files.SqlFile]:
-        for step in whole(name):
-            began, cpu = time.perf_counter(), time.process_time()
-            yield step
-            if step.name in JUDGING:
-                spent[0] += time.perf_counter() - began
-                spent[1] += time.process_time() - cpu
-
-    setattr(sql_files, "ordered", watched)  # noqa: B010  the one seam between two steps
-    try:
+    with watched() as steps:
         analyse.rebuild(con)
-    finally:
-        setattr(sql_files, "ordered", whole)  # noqa: B010
-    return spent[0], spent[1]
+    judging = [dict(steps)[name] for name in JUDGING]
+    return sum(spent.wall_s for spent in judging), sum(spent.cpu_s for spent in judging)
 
 
 def policy() -> Manifest:

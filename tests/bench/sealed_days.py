@@ -1,7 +1,7 @@
-"""`python tests/bench sealed [DAYS [SPANS]]`: days of load in a file that seals, by their own clock. Measures only.
+"""`python tests/bench sealed [DAYS [SPANS [TIMES]]]`: days of load in a file that seals, then questions. Measures only.
 
-Days are simulated: spans are stored as received on that day, and sealed some hours later. Times are CPU seconds: clocks
-tell more of the neighbours than of us.
+Days are simulated: spans are stored as received on that day, and sealed some hours later. The questions are asked TIMES
+over, a line each. Times are CPU seconds: clocks tell more of the neighbours than of us.
 """
 
 from __future__ import annotations
@@ -49,16 +49,16 @@ class Day(NamedTuple):
 
 
 def main(arguments: list[str]) -> None:
-    days, spans = (
+    days, spans, times = (
         int(arguments[place]) if len(arguments) > place else default
-        for place, default in ((0, 7), (1, 160_000))
+        for place, default in enumerate((7, 160_000, 1))
     )
     with tempfile.TemporaryDirectory() as folder:
-        for line in _measured(Path(folder), days, spans):
+        for line in _measured(Path(folder), days, spans, times):
             print(line, flush=True)
 
 
-def _measured(folder: Path, days: int, spans: int):  # type: ignore[no-untyped-def]
+def _measured(folder: Path, days: int, spans: int, times: int):  # type: ignore[no-untyped-def]
     db = folder / "t.duckdb"
     con = open_database(db)
     con.execute("set threads = 1")
@@ -81,7 +81,8 @@ def _measured(folder: Path, days: int, spans: int):  # type: ignore[no-untyped-d
         rows = _number(con, f"select count(*) from lake.main.{table}")
         size = sum(file.stat().st_size for file in files)
         yield f"{table}: {rows:,} rows, {size / rows:.1f} bytes each, {len(files)} files"
-    yield from _questions(con, days)
+    for _ in range(times):
+        yield from _questions(con)
     con.close()
 
 
@@ -110,7 +111,7 @@ def _one_day(con: Any, writer: Writer, bodies: Any, db: Path, day: int, spans: i
     return Day(stored, analysed, sealed, kept, longest, db.stat().st_size, used_bytes(con))
 
 
-def _questions(con: Any, days: int):  # type: ignore[no-untyped-def]
+def _questions(con: Any):  # type: ignore[no-untyped-def]
     own = reader(con)
     (high,) = own.execute("select max(start_time_unix_nano) + 1 from lake.main.hops").fetchone()
     (rare,) = own.execute(

@@ -10,9 +10,9 @@ from typing import Any
 
 from guarding import serving
 from interop.peers import peer
-from interop.sidecars import listening, process
+from interop.sidecars import process
 from rotating import INVENTORY, ORDERS, Scaled
-from support import free_port, wait_for
+from support import free_port, listening, wait_for
 
 from bindtrace.propagation.identity.spiffe import Workload
 from bindtrace.propagation.proxies.block_yaml import dumped

@@ -7,7 +7,6 @@ import http.client
 import http.server
 import json
 import os
-import socket
 import ssl
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from typing import Any
 from cryptography import x509
 from interop.peers import peer
 from serving import collecting
-from support import wait_for
+from support import listening, wait_for
 
 from bindtrace.propagation.authority.issuing import Authority
 from bindtrace.propagation.clock import now_unix_nano
@@ -66,12 +65,6 @@ def process(command: list[object], log: Path, **environment: str) -> Iterator[su
         except subprocess.TimeoutExpired:
             started.kill()
             started.wait(10)
-
-
-def listening(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-        return True
-    return False
 
 
 class Application:

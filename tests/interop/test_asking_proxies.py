@@ -17,7 +17,6 @@ from interop.sidecars import (
     Application,
     Shop,
     hop_of,
-    listening,
     process,
     reported,
     run,
@@ -26,7 +25,7 @@ from interop.sidecars import (
 )
 from spellings import SPELLINGS, TAKEN, answered, documented
 from spellings import request as spelled
-from support import free_port, wait_for
+from support import free_port, listening, wait_for
 
 from bindtrace.propagation.clock import now_unix_nano
 from bindtrace.propagation.identity import tls

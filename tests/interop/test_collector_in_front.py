@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import yaml
 from interop.peers import peer
-from interop.sidecars import listening, process, reported
+from interop.sidecars import process, reported
 from interop.test_sdks import check, sent
 from interop.vercel_pair import page
 from otlp_compared import flat
 from serving import collecting
-from support import free_port, wait_for
+from support import free_port, listening, wait_for
 
 from bindtrace.collector.otlp.readback import read_requests
 from bindtrace.queries.database import open_database

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from interop.peers import peer
-from interop.sidecars import BINDTRACE, Shop, hop_of, listening, process, shop_in
-from support import free_port, wait_for
+from interop.sidecars import BINDTRACE, Shop, hop_of, process, shop_in
+from support import free_port, listening, wait_for
 
 pytestmark = pytest.mark.slow  # an authority, a collector, two services and two Envoys
 

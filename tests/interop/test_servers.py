@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from identities import INVENTORY, Domain
 from interop.peers import CACHE, peer
-from interop.sidecars import listening, process
+from interop.sidecars import process
 from spellings import SPELLINGS, TAKEN, answered, documented, request
-from support import free_port, wait_for
+from support import free_port, listening, wait_for
 
 from bindtrace.propagation.clock import now_unix_nano
 from bindtrace.propagation.identity import bundle as bundles

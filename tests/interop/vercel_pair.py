@@ -8,7 +8,6 @@ import hashlib
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -18,7 +17,7 @@ from typing import NamedTuple
 
 from certificates import certificate
 from interop.peers import CACHE, peer
-from support import free_port, wait_for
+from support import free_port, listening, wait_for
 
 HERE = Path(__file__).parent / "vercel_shop"
 ROOT = Path(__file__).parents[2]
@@ -146,9 +145,7 @@ def _running(
 
 def _listens(process: subprocess.Popen[bytes], port: int, log: Path) -> bool:
     assert process.poll() is None, log.read_text()[-2000:]
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-        return True
-    return False
+    return listening(port)
 
 
 def _plain() -> dict[str, str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,7 +20,7 @@ import psutil
 from interop.peers import PLACES
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from serving import collecting
-from support import free_port
+from support import free_port, listening
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +146,7 @@ def _process(
         )
     try:
         limit = time.monotonic() + 30
-        while not _listens(port):
+        while not listening(port):
             if process.poll() is not None or time.monotonic() > limit:
                 raise RuntimeError((folder / "log").read_text()[-1000:])
             time.sleep(0.05)
@@ -159,12 +158,6 @@ def _process(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait(10)
-
-
-def _listens(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-        return True
-    return False
 
 
 @contextlib.contextmanager
