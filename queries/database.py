@@ -65,7 +65,8 @@ def join_lake(con: duckdb.DuckDBPyConnection, lake: naming.Lake | None = None) -
     """
     if not attach_lake(con, lake):
         return False
-    reconcile(con)
+    with place.needing_lake(con):
+        reconcile(con)
     return True
 
 

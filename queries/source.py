@@ -64,6 +64,7 @@ class FileSource:
         # Loaded here: a question to a running collector needs no DuckDB, whose import costs 0.1 s.
         from bindtrace.queries.analyse import analyse
         from bindtrace.queries.database import join_lake, open_database, open_read_only, reader
+        from bindtrace.queries.lake.place import needing_lake
 
         if path.exists() and not os.access(path, os.W_OK):
             self._con = self._reader = open_read_only(path)
@@ -71,7 +72,8 @@ class FileSource:
         self._con = open_database(path)
         try:
             join_lake(self._con)
-            analyse(self._con)
+            with needing_lake(self._con):
+                analyse(self._con)
             self._reader = reader(self._con)
         except BaseException:
             self._con.close()
@@ -79,7 +81,10 @@ class FileSource:
 
     def rows(self, report: str, query: Query) -> list[Row]:
         # what its collector had acknowledged is all in the file, and nothing more will come
-        return _reported(self._reader, report, replace(query, settled=True))
+        from bindtrace.queries.lake.place import needing_lake
+
+        with needing_lake(self._con):
+            return _reported(self._reader, report, replace(query, settled=True))
 
     def close(self) -> None:
         self._con.close()

@@ -112,15 +112,20 @@ def migrate(db: Path) -> None:
 
 @click.command("forget-lake")
 @_DB
-def forget_lake(db: Path) -> None:
+@click.option(
+    "--force", is_flag=True, help="Even if it is there, in part, or does not answer. Deletes nothing of it."
+)
+def forget_lake(db: Path, force: bool) -> None:
     """Give up a lake that is lost for good, so that a stopped collector's database can have another.
 
-    What was sealed into it stays lost: `doctor`, `report gaps` and `audit` say so. Refused where the lake is there.
+    What was sealed into it stays lost: `doctor`, `report gaps` and `audit` say so. Refused where the lake is there or
+    may be, without --force.
     """
-    catalog, until = giving_up.give_up(db)
+    catalog, until = giving_up.give_up(db, whatever=force)
     say(
         f"{db} has no lake any more; what it sealed into {catalog} until {moment(until)} UTC is lost. "
-        "`bindtrace serve --seal-after` begins another."
+        "`bindtrace serve --seal-after` begins another"
+        + (": move away what is left of the old one, or name another place with --lake." if force else ".")
     )
 
 

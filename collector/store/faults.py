@@ -15,6 +15,7 @@ import pyarrow as pa
 from bindtrace.propagation.clock import now_unix_nano
 from bindtrace.propagation.durable import sync_path, write_durably
 from bindtrace.propagation.errors import Refusal
+from bindtrace.queries.lake.refusals import is_of_lake
 
 INDEX: Final = "index.jsonl"
 AGAIN_NANO: Final = 600 * 10**9
@@ -33,7 +34,6 @@ _DAMAGE: Final = (
     "database file is missing",
 )
 _NO_ROOM: Final = ("no space left", "disk quota", "could not write all bytes", "enospc", "out of disk")
-_OF_LAKE: Final = ("ducklake", "postgres", ".parquet", "s3://", "refresh secret")
 _OF_DATA: Final = (
     duckdb.DataError,
     duckdb.IntegrityError,
@@ -66,7 +66,7 @@ def fault_of(error: BaseException | str) -> Fault:
         return Fault.FATAL
     if isinstance(error, _OF_DATA):
         return Fault.DATA
-    if isinstance(error, duckdb.OperationalError) and any(words in text for words in _OF_LAKE):
+    if is_of_lake(error):
         return Fault.LAKE
     return Fault.SQL if isinstance(error, duckdb.ProgrammingError) else Fault.FATAL
 

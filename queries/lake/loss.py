@@ -52,6 +52,16 @@ def check_place(lake: Lake, newest_unix_nano: int) -> None:
         raise lost(lake, newest_unix_nano)
 
 
+def check_files(con: Connection, lake: Lake) -> None:
+    """Raises `LakeLostError` where the folder has not the first of its files: it was deleted, or is not mounted."""
+    for table in ("spans", "hops"):
+        for (file,) in con.execute(
+            f"select data_file from ducklake_list_files('lake', '{table}') limit 1"
+        ).fetchall():
+            if "://" not in file and not Path(file).is_file():
+                raise LakeLostError(f"the lake {lake.catalog} lacks its files: no {file}", fix=_FIX)
+
+
 def check_seals(con: Connection, lake: Lake) -> None:
     """Raises `LakeLostError` where the attached lake lacks the newest seal of this database."""
     newest = newest_seal(con)

@@ -6,7 +6,8 @@ import json
 import random
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
@@ -19,7 +20,7 @@ from bindtrace.queries import sql_files
 from bindtrace.queries.lake import loss, object_store
 from bindtrace.queries.lake.extensions import load_extension, quoted
 from bindtrace.queries.lake.naming import PREFIX, Lake, LakeRefusal, is_object_store
-from bindtrace.queries.lake.refusals import refused
+from bindtrace.queries.lake.refusals import is_of_lake, refused
 
 NAME: Final = "lake"
 """The attached catalog."""
@@ -94,6 +95,7 @@ def attach(con: duckdb.DuckDBPyConnection, lake: Lake, *, read_only: bool = Fals
         if not lake.data and is_object_store(data := data_path(con)):
             object_store.admit(con, data)
         loss.check_seals(con, lake)
+        loss.check_files(con, lake)
         _join_views(con)
     except loss.LakeLostError:
         con.execute(f"detach {NAME}")
@@ -171,6 +173,17 @@ def read_both(con: duckdb.DuckDBPyConnection) -> None:
 def is_attached(con: duckdb.DuckDBPyConnection) -> bool:
     """Whether this connection's database has its lake beside it."""
     return bool(con.execute("select 1 from duckdb_databases() where database_name = ?", [NAME]).fetchone())
+
+
+@contextmanager
+def needing_lake(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Raises `LakeAwayError` for what fails as files or catalog of the database's lake are gone or out of reach."""
+    try:
+        yield
+    except duckdb.OperationalError as error:
+        if not is_of_lake(error) or (lake := lake_of(con)) is None:
+            raise
+        raise refused(lake.catalog, str(error)) from None
 
 
 def _prepare(con: duckdb.DuckDBPyConnection, of_new: Mapping[str, str]) -> None:

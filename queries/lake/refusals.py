@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+import duckdb
+
 from bindtrace.queries.lake.naming import LakeRefusal
 
 _FIXES: Final = (
@@ -18,6 +20,11 @@ _FIXES: Final = (
         "(?i)password|authentication|pg_hba",
         "give user and password by PGUSER and PGPASSWORD, or in a ~/.pgpass file",
     ),
+    (
+        "No such file|No files found",
+        "put its files back, from a backup if need be; if they are lost for good, `bindtrace forget-lake --force` "
+        "gives the lake up",
+    ),
     ("DATA_PATH", "name the --data that the lake was made with"),
     (
         "(?i)connect to postgres|could not translate|does not exist on",
@@ -29,10 +36,17 @@ _FIXES: Final = (
     ),
 )
 """What an error of DuckDB says, and the way out; the first that fits."""
+_ITS_WORDS: Final = ("ducklake", "postgres", ".parquet", "s3://", "refresh secret")
 
 
 class LakeAwayError(LakeRefusal):
     """It cannot be opened just now, and may be later."""
+
+
+def is_of_lake(error: BaseException | str) -> bool:
+    """Whether a statement failed for want of the lake's catalog or files, not of the database beside it."""
+    text = str(error).lower()
+    return isinstance(error, duckdb.OperationalError) and any(words in text for words in _ITS_WORDS)
 
 
 def refused(catalog: str, text: str) -> LakeAwayError:
