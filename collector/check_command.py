@@ -13,6 +13,7 @@ from click.core import ParameterSource
 from bindtrace.collector.reading import read_pieces
 from bindtrace.collector.storing import store
 from bindtrace.propagation.errors import Refusal
+from bindtrace.propagation.options import NamedPath, format_option
 from bindtrace.propagation.platforms import read_manifests
 from bindtrace.propagation.vocabulary import GRADES, SEVERITIES
 from bindtrace.queries import render
@@ -31,7 +32,7 @@ Finding = dict[str, Any]
 @click.command()
 @click.argument("files", nargs=-1, metavar="[FILE...]")
 @click.option(
-    "--manifest", "manifests", type=click.Path(path_type=Path), multiple=True, envvar="BINDTRACE_MANIFEST",
+    "--manifest", "manifests", type=NamedPath(), multiple=True, envvar="BINDTRACE_MANIFEST",
     metavar="FILE", help="What may call what: vercel.json, bindtrace.toml. May be given more than once.",
 )  # fmt: skip
 @click.option(
@@ -46,10 +47,7 @@ Finding = dict[str, Any]
 @click.option(
     "--no-traffic", is_flag=True, help="Judge the manifests alone: what they declare, not what ran."
 )
-@click.option(
-    "-f", "--format", "form", type=click.Choice(FINDING_FORMATS), default="table", envvar="BINDTRACE_FORMAT",
-    show_default=True, help="How the findings are written.",
-)  # fmt: skip
+@format_option(FINDING_FORMATS)
 @data_options
 @click.pass_context
 def check(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import chain, repeat
 from pathlib import Path
 
 import click
+from rich.console import Group, RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from bindtrace.collector.diagnosis import FAIL, OK, WARN, Found, Line, diagnose, diagnose_silent
@@ -14,19 +17,19 @@ from bindtrace.collector.store.faults import recorded
 from bindtrace.collector.store.opening import journal_of
 from bindtrace.propagation.clock import now_unix_nano
 from bindtrace.propagation.errors import Refusal
+from bindtrace.propagation.options import format_option
 from bindtrace.queries import cells, render
 from bindtrace.queries.options import data_options
 from bindtrace.queries.query import Query
 from bindtrace.queries.source import DEFAULT_DB, LiveSource, Source, open_source
 
+INDENT = 5
 _COLOURS = {OK: "green", WARN: "yellow", FAIL: "bold red"}
 
 
 @click.command()
 @data_options
-@click.option(
-    "-f", "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
+@format_option(("table", "json"))
 def doctor(db: Path | None, url: str | None, form: str) -> None:
     """Is it set up right: what arrives, from whom, what is missing, and what to do next.
 
@@ -41,7 +44,7 @@ def doctor(db: Path | None, url: str | None, form: str) -> None:
         render.emit("doctor", [dict(zip(keys, line, strict=True)) for line in lines], "json", keys)
     else:
         for line in lines:
-            render.show(_drawn(line), prose=True)
+            render.show(Group(*_drawn(line)), prose=True)
     if any(line.state == FAIL for line in lines):
         click.get_current_context().exit(1)
 
@@ -85,17 +88,18 @@ def _found(
         recorded(path, "set-aside"),
         now_unix_nano(),
         source.describe(),
+        source.option(),
     )
 
 
-def _drawn(line: Line) -> Text:
-    text = Text.assemble(
-        (f"{line.state:<5}", _COLOURS[line.state]),
-        (line.question, "bold"),
-        f": {cells.visible(line.evidence)}",
-    )
+def _drawn(line: Line) -> Iterator[RenderableType]:
+    grid = Table.grid()
+    grid.add_column(no_wrap=True, min_width=INDENT)
+    grid.add_column(overflow="fold")
+    said = Text.assemble((line.question, "bold"), f": {cells.visible(line.evidence)}")
+    grid.add_row(Text(line.state, _COLOURS[line.state]), said)
+    yield grid
     if line.next_step:
         # Lines to copy stay lines.
         for mark, step in zip(chain("→", repeat(" ")), line.next_step.split("\n"), strict=False):
-            text.append(f"\n     {mark} {cells.visible(step)}")
-    return text
+            yield Text(f"{' ' * INDENT}{mark} {cells.visible(step)}", no_wrap=True, overflow="ignore")

@@ -17,7 +17,9 @@ from bindtrace.collector.reading import STDIN, Piece, read_pieces
 from bindtrace.collector.sending import send
 from bindtrace.collector.storing import Outcome, held_database, store
 from bindtrace.propagation.errors import Refusal
+from bindtrace.propagation.options import NamedPath
 from bindtrace.propagation.platforms import read_manifests
+from bindtrace.propagation.wording import counted
 from bindtrace.queries.lock import holder
 from bindtrace.queries.options import data_options
 from bindtrace.queries.render import say
@@ -27,7 +29,7 @@ from bindtrace.queries.source import DEFAULT_DB, DEFAULT_URL, LiveSource
 @click.command("import")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option(
-    "--manifest", "manifests", type=click.Path(path_type=Path), multiple=True, envvar="BINDTRACE_MANIFEST",
+    "--manifest", "manifests", type=NamedPath(), multiple=True, envvar="BINDTRACE_MANIFEST",
     metavar="FILE", help="With --db: what may call what, in force from now on. May be given more than once.",
 )  # fmt: skip
 @data_options
@@ -109,12 +111,10 @@ def _size(name: str) -> int | None:
 
 
 def _told(outcome: Outcome, where: str) -> str:
-    parts = [f"imported {_spans(outcome.spans)} into {where}"]
+    parts = [f"imported {counted(outcome.spans, 'span')} into {where}"]
     if outcome.duplicates:
-        parts.append(f"{_spans(outcome.duplicates)} were there already")
-    parts += outcome.reasons or ([f"{_spans(outcome.rejected)} rejected"] if outcome.rejected else [])
+        parts.append(f"{counted(outcome.duplicates, 'span')} were there already")
+    parts += outcome.reasons or (
+        [f"{counted(outcome.rejected, 'span')} rejected"] if outcome.rejected else []
+    )
     return "; ".join(parts)
-
-
-def _spans(count: int) -> str:
-    return f"{count:,} span{'' if count == 1 else 's'}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from bindtrace.collector.store.opening import journal_of
 from bindtrace.collector.store.writer import Writer
 from bindtrace.collector.storing import held_database
 from bindtrace.propagation.errors import Refusal
+from bindtrace.propagation.options import NamedPath, format_option
 from bindtrace.queries import render
 from bindtrace.queries.analyse import analyse
 from bindtrace.queries.options import TABLE_FORMATS
@@ -28,7 +30,7 @@ KEYS: Final = (
 Row = dict[str, Any]
 
 _db = click.option(
-    "--db", type=click.Path(path_type=Path, dir_okay=False), default=DEFAULT_DB, envvar="BINDTRACE_DB",
+    "--db", type=NamedPath(dir_okay=False), default=DEFAULT_DB, envvar="BINDTRACE_DB",
     show_default=True, help="The database; its quarantine stands beside it.",
 )  # fmt: skip
 
@@ -40,7 +42,7 @@ def quarantine() -> None:
 
 @quarantine.command("list")
 @_db
-@click.option("-f", "--format", "form", type=click.Choice(TABLE_FORMATS), default="table", show_default=True)
+@format_option(TABLE_FORMATS)
 def list_entries(db: Path, form: str) -> None:
     """Every entry with its reason, its place in the journal, and what may be lost. A collector may be running."""
     rows = [*map(_request_row, Quarantine(journal_of(db)).entries()), *_databases(db)]
@@ -48,7 +50,9 @@ def list_entries(db: Path, form: str) -> None:
     if not rows:
         render.say(f"nothing is in quarantine for {db}")
     elif any(row["what"] != "database" for row in rows):
-        render.say(f"`bindtrace quarantine retry --db {db}` tries again what could not be stored")
+        render.say(
+            f"`bindtrace quarantine retry --db {shlex.quote(str(db))}` tries again what could not be stored"
+        )
 
 
 @quarantine.command()

@@ -16,7 +16,9 @@ from bindtrace.collector.quantities import DURATION, KEEP, KEPT, SIZE
 from bindtrace.collector.receive.doors import DoorFiles, open_doors
 from bindtrace.collector.supervisor import Cancelled, Settings, Supervisor, default_receivers
 from bindtrace.propagation.errors import Refusal
+from bindtrace.propagation.options import NamedPath
 from bindtrace.propagation.platforms import STDIN, read_manifests
+from bindtrace.propagation.wording import counted
 from bindtrace.queries.lake.naming import lake_at
 
 
@@ -30,7 +32,7 @@ class _AddressType(click.ParamType[Address]):
 
 
 ADDRESS = _AddressType()
-FILE = click.Path(path_type=Path, dir_okay=False)
+FILE = NamedPath(dir_okay=False)
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -42,7 +44,7 @@ def _setting(name: str, *more: str, **details: Any) -> Callable[[Command], Comma
 
 @click.command()
 @_setting(
-    "--db", type=click.Path(path_type=Path, dir_okay=False), default="bindtrace.duckdb",
+    "--db", type=NamedPath(dir_okay=False), default="bindtrace.duckdb",
     show_default=True, help="The database; its journal and lock stand beside it.",
 )  # fmt: skip
 @_setting(
@@ -62,7 +64,7 @@ def _setting(name: str, *more: str, **details: Any) -> Callable[[Command], Comma
     show_default=True, help="Where to answer questions.",
 )  # fmt: skip
 @_setting(
-    "--manifest", "manifests", type=click.Path(path_type=Path), multiple=True,
+    "--manifest", "manifests", type=NamedPath(), multiple=True,
     metavar="FILE", help="What may call what: vercel.json, bindtrace.toml. May be given more than once.",
 )  # fmt: skip
 @_setting(
@@ -242,11 +244,11 @@ def _stop_on_signals() -> threading.Event:
 
 
 def _welcome(db: Path, settings: Settings, endpoints: dict[str, str], api_url: str) -> str:
-    grants = f", {len(settings.manifests)} manifest(s)" if settings.manifests else ", no manifest"
+    declared = counted(len(settings.manifests), "manifest") if settings.manifests else "no manifest"
     scheme = "https" if settings.doors.tls_cert else "http"
     return "\n".join(
         (
-            f"bindtrace: collecting into {db} ({settings.receivers} receiver(s){grants})",
+            f"bindtrace: collecting into {db} ({counted(settings.receivers, 'receiver')}, {declared})",
             f"  OTLP gRPC  {endpoints['grpc']}",
             f"  OTLP HTTP  {scheme}://{endpoints['http']}/v1/traces",
             *(
@@ -254,7 +256,7 @@ def _welcome(db: Path, settings: Settings, endpoints: dict[str, str], api_url: s
                 if "zipkin" in endpoints
                 else []
             ),
-            f"  API        {api_url}/api/status",
+            f"  API        {api_url}, a page in a browser",
             f"send spans:  export OTEL_EXPORTER_OTLP_ENDPOINT={scheme}://{endpoints['http']} "
             "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",
             f"look:        bindtrace findings --url {api_url}",

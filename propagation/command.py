@@ -1,25 +1,32 @@
-"""The `bindtrace` command: one word for everything. It knows no verb; verbs are entry points, loaded on use."""
+"""The `bindtrace` command: one word for everything. It holds no verb; verbs are entry points, loaded on use."""
 
 from __future__ import annotations
 
 import difflib
+import errno
 import os
 import sys
+import traceback
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points, version
 from importlib.util import find_spec
+from pathlib import Path
 from typing import NoReturn
 
 import click
 
 from bindtrace.propagation import environment
 from bindtrace.propagation.errors import Refusal
+from bindtrace.propagation.verbs import SECTIONS
 
 GROUP = "bindtrace.commands"
 LAKE = "lake"
 """The option of verbs that can ask a lake."""
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
 PIPE_CLOSED = 141  # 128 + SIGPIPE
+OUTPUT_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+TRACEBACK = "BINDTRACE_TRACEBACK"
+"""Set, a fault of ours shows where it is. Unset, it is one line, and status 2: 1 means findings."""
 
 BASE = "bindtrace.propagation."
 INSTALL = "pip install 'bindtrace[collector]'"
@@ -49,28 +56,44 @@ class Verbs(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        rows = [(verb, _summary(entry)) for verb, entry in sorted(_declared().items())]
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
+        declared = _declared()
+        lacking = [verb for verb in declared if not _of_base(declared[verb])] if _missing() else []
+        width = max(map(len, declared))
+        for section, verbs in SECTIONS.items():
+            with formatter.section(section):
+                formatter.write_dl(
+                    [
+                        (verb.ljust(width), f"(needs {INSTALL})" if verb in lacking else line)
+                        for verb, line in verbs.items()
+                        if verb in declared
+                    ]
+                )
 
 
 def _declared() -> Mapping[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=GROUP)}
 
 
-def _summary(entry: EntryPoint) -> str:
-    try:
-        return _load(entry).get_short_help_str(limit=78)
-    except Refusal:
-        return f"(needs {INSTALL})"
+def _of_base(entry: EntryPoint) -> bool:
+    return entry.module.startswith(BASE)
+
+
+def _missing() -> str | None:
+    """The first of what an extra brings that is not installed."""
+    for module in PROBES:
+        try:
+            if find_spec(module) is None:
+                return module
+        except ModuleNotFoundError:  # how an import hook says it
+            return module
+    return None
 
 
 def _load(entry: EntryPoint) -> click.Command:
-    """Raises Refusal where a module that an extra brings is missing; a fault of ours stays a traceback."""
+    """Raises Refusal where a module that an extra brings is missing."""
+    if not _of_base(entry) and (module := _missing()):
+        raise _lacks(entry, module)
     try:
-        for module in () if entry.module.startswith(BASE) else PROBES:
-            if find_spec(module) is None:
-                raise ModuleNotFoundError(f"No module named {module!r}", name=module)
         command = entry.load()
     except ModuleNotFoundError as missing:
         raise _lacking(entry, missing) from missing
@@ -81,9 +104,11 @@ def _load(entry: EntryPoint) -> click.Command:
 
 def _lacking(entry: EntryPoint, missing: ModuleNotFoundError) -> Refusal | ModuleNotFoundError:
     name = missing.name or ""
-    if name.split(".")[0] in ("", "bindtrace"):
-        return missing
-    return Refusal(f"`bindtrace {entry.name}` needs `{name}`, which is not installed", fix=INSTALL)
+    return missing if name.split(".")[0] in ("", "bindtrace") else _lacks(entry, name)
+
+
+def _lacks(entry: EntryPoint, module: str) -> Refusal:
+    return Refusal(f"`bindtrace {entry.name}` needs `{module}`, which is not installed", fix=INSTALL)
 
 
 @click.group(
@@ -110,7 +135,7 @@ def bindtrace(ctx: click.Context, lake: str | None) -> None:
 def main() -> NoReturn:
     """Runs the command and exits: 0 done, 1 findings, 2 could not run. A refusal is one line, never a traceback."""
     try:
-        # Not click's own `main`: it makes status 1, which here means findings, of a closed pipe.
+        # Not click's own `main`: it makes status 1, which here means findings, of a closed pipe and a full disk.
         if environment.read("_BINDTRACE_COMPLETE"):
             bindtrace.main(prog_name="bindtrace")
         with bindtrace.make_context("bindtrace", sys.argv[1:]) as context:
@@ -136,10 +161,46 @@ def main() -> NoReturn:
     except (click.Abort, EOFError, KeyboardInterrupt):
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
-        # Python flushes stdout once more at exit; its reader is gone, so let it go nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence()
         sys.exit(PIPE_CLOSED)
+    except OSError as fault:
+        if fault.filename is None and fault.errno in OUTPUT_FAULTS:
+            _silence()
+        _end(_of_the_system(fault))
+    except Exception as fault:
+        if environment.read(TRACEBACK):
+            traceback.print_exception(fault)
+        _end(_of_ours(fault))
     sys.exit(0)
+
+
+def _silence() -> None:
+    """Python flushes stdout once more at exit; where nobody takes it, let it go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _of_the_system(fault: OSError) -> Refusal:
+    why = fault.strerror or str(fault)
+    if fault.filename is not None:
+        return Refusal(
+            f"{fault.filename}: {why}", fix="look at the path, its permissions and the room on its disk"
+        )
+    if fault.errno in OUTPUT_FAULTS:
+        return Refusal(
+            f"standard output cannot be written: {why}", fix="make room where it goes, or send it elsewhere"
+        )
+    return Refusal(f"the system refused: {why}", fix=f"try again; {TRACEBACK}=1 shows where")
+
+
+def _of_ours(fault: Exception) -> Refusal:
+    frames = traceback.extract_tb(fault.__traceback__)
+    last = next(
+        (frame for frame in reversed(frames) if "bindtrace" in Path(frame.filename).parts), frames[-1]
+    )
+    return Refusal(
+        f"a fault of bindtrace's own: {type(fault).__name__}: {fault} ({last.filename}, line {last.lineno})",
+        fix=f"report it with what {TRACEBACK}=1 shows",
+    )
 
 
 def _end(refused: click.ClickException) -> NoReturn:

@@ -12,22 +12,14 @@ import click
 
 from bindtrace.propagation.manifest import Manifest
 from bindtrace.propagation.manifest_pages import pages
+from bindtrace.propagation.options import NamedPath, format_option
 from bindtrace.propagation.platforms import files_of, problems_of, read_manifest
 from bindtrace.propagation.platforms.linking import linked
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE|FOLDER|-...")
-@click.option(
-    "-f",
-    "--format",
-    "form",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    envvar="BINDTRACE_FORMAT",
-    show_envvar=True,
-)
+@click.argument("files", nargs=-1, required=True, type=NamedPath(), metavar="FILE|FOLDER|-...")
+@format_option(("table", "json"))
 def manifest(files: tuple[Path, ...], form: str) -> None:
     """Show what manifests declare, and their problems.
 

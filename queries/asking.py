@@ -7,6 +7,7 @@ import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from bindtrace.propagation.errors import Refusal
+from bindtrace.propagation.wording import counted
 from bindtrace.queries import cells, render
 from bindtrace.queries.options import Asked
 from bindtrace.queries.query import FOREVER
@@ -57,7 +58,12 @@ def write(
     else:
         render.emit(report, shown, asked.form, keys_of(report))
     if len(shown) < len(rows):
-        render.say(f"there are more than these {asked.limit:,} rows; --limit 0 shows all")
+        render.say(cut(asked.limit))
+
+
+def cut(limit: int) -> str:
+    """That `limit` rows are not all."""
+    return f"there are more than {counted(limit, 'row')}; --limit 0 shows all"
 
 
 def nothing(asked: Asked, report: str, filters: Filters, where: str) -> str:

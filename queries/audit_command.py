@@ -10,6 +10,7 @@ import click
 
 from bindtrace.propagation.clock import now_unix_nano
 from bindtrace.propagation.errors import Refusal
+from bindtrace.propagation.options import NamedPath, format_option
 from bindtrace.queries import render
 from bindtrace.queries.options import TABLE_FORMATS, data_options
 from bindtrace.queries.query import FOREVER, Query
@@ -20,9 +21,9 @@ KEYS: Final = ("file", "state", "expected", "found")
 
 
 @click.group(invoke_without_command=True)
-@click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+@click.option("-o", "--output", type=NamedPath(file_okay=False), metavar="DIR",
               help="A new folder, for all that is written.")  # fmt: skip
-@click.option("--key", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+@click.option("--key", type=NamedPath(dir_okay=False), metavar="FILE",
               help="A private key to sign by (PEM, Ed25519 or P-256). Default: one beside the database.")  # fmt: skip
 @click.option("--since", type=Moment(), default="30d", show_default=True, metavar="WHEN", envvar="BINDTRACE_SINCE",
               help=f"Only what began at or after {EXAMPLES}.")  # fmt: skip
@@ -66,11 +67,10 @@ def audit(
 
 
 @audit.command()
-@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
-@click.option("--key", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+@click.argument("folder", type=NamedPath(), metavar="DIR")
+@click.option("--key", type=NamedPath(dir_okay=False), metavar="FILE",
               help="The signer's public key (PEM), as you were given it. Default: the one in the folder.")  # fmt: skip
-@click.option("-f", "--format", "form", type=click.Choice(TABLE_FORMATS), default="table", show_default=True,
-              envvar="BINDTRACE_FORMAT", help="How the answer is written.")  # fmt: skip
+@format_option(TABLE_FORMATS)
 @click.pass_context
 def verify(ctx: click.Context, folder: Path, key: Path | None, form: str) -> None:
     """Check an audit's folder: every file against its digest, and the digests against their signature.

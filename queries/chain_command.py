@@ -10,6 +10,7 @@ from typing import Final
 import click
 
 from bindtrace.propagation.errors import Refusal
+from bindtrace.propagation.wording import counted
 from bindtrace.queries import cells, pictures, render
 from bindtrace.queries.asking import source_of, write
 from bindtrace.queries.options import CHAIN_FORMATS, Asked, common
@@ -50,9 +51,7 @@ def chain(asked: Asked, trace_id: str) -> None:
 def _show(roots: Sequence[Row]) -> None:
     flat = flatten(roots)
     trace_ids = dict.fromkeys(str(row["trace_id"]) for row in flat)
-    render.say(
-        f"trace {', '.join(trace_ids)}: {len(flat)} hop{'' if len(flat) == 1 else 's'}, {_began(flat)}"
-    )
+    render.say(f"trace {', '.join(trace_ids)}: {counted(len(flat), 'hop')}, {_began(flat)}")
     render.show(chain_tree(roots))
     render.say(legend(roots))
 

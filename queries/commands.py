@@ -8,6 +8,7 @@ import click
 from rich.text import Text
 
 from bindtrace.propagation.errors import Refusal
+from bindtrace.propagation.options import format_option
 from bindtrace.propagation.vocabulary import (
     GRADES,
     ROADS,
@@ -114,7 +115,7 @@ def findings(asked: Asked, severity: str | None, **filters: str | None) -> None:
 
 
 @click.command()
-@click.option("-f", "--format", "form", type=click.Choice(TABLE_FORMATS), default="table", show_default=True)
+@format_option(TABLE_FORMATS)
 def rules(form: str) -> None:
     """Every rule that can raise a finding."""
     from bindtrace.queries.rules import RULE_KEYS, RULES
@@ -124,12 +125,10 @@ def rules(form: str) -> None:
 
 @click.command()
 @click.argument("name")
-@click.option(
-    "-f", "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
-)
+@format_option(("table", "json"))
 def rule(name: str, form: str) -> None:
     """What one rule looks for, why it matters, what to do, and when it may be wrong."""
-    from bindtrace.queries.rules import RULES
+    from bindtrace.queries.rules import RULES, in_general
 
     if name not in RULES:
         raise unknown_name("rule", name, list(RULES))
@@ -148,13 +147,12 @@ def rule(name: str, form: str) -> None:
     )
     told = {
         "what": found.title.partition(": ")[2] or found.title,
-        "why": found.why,
+        "why": in_general(found.why),
         "says": found.message,
-        "what to do": found.fix,
+        "what to do": found.remedy,
         "how to check": f"`{found.check}` must show no rows",
         "wrong when": found.may_be_wrong_when,
         "reads": ", ".join(found.reads),
-        "source": found.source,
         "SQL": f"bindtrace/queries/findings/{name}.sql",
     }
     render.show(render.labelled(told), prose=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from bindtrace.propagation.errors import Refusal
+from bindtrace.propagation.options import NamedPath
 
 
 @click.group()
@@ -15,7 +16,7 @@ def dashboards() -> None:
 
 
 @dashboards.command()
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("folder", type=NamedPath(file_okay=False))
 @click.option("--force", is_flag=True, help="Write over files that are there already.")
 def export(folder: Path, force: bool) -> None:
     """Write the dashboards, their provisioning and the alert rules into FOLDER.

@@ -204,6 +204,11 @@ def _refusal(path: Path | None, error: duckdb.Error) -> Refusal:
         return Refusal(f"{path} is held by another process: {text}", fix="stop that process")
     if "not a valid DuckDB" in text or "magic bytes" in text:
         return Refusal(f"{path} is not a DuckDB file", fix="name the file that `bindtrace serve --db` wrote")
+    if "Corrupt database" in text or "Could not read enough bytes" in text:
+        return Refusal(
+            f"{path} is damaged: {text}",
+            fix="`bindtrace restore` a backup, or `bindtrace serve` on it: that sets it aside and begins anew",
+        )
     return Refusal(f"cannot open {path}: {text}", fix="check the path and its permissions")
 
 

@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from bindtrace.propagation.vocabulary import SEVERITIES
+from bindtrace.propagation.wording import counted
 from bindtrace.queries import cells
 from bindtrace.queries.layout import Row
 from bindtrace.queries.render import LABEL_CELLS, labelled
@@ -60,7 +61,7 @@ def summary(findings: Sequence[Row]) -> str:
     counts = Counter(str(finding["severity"]) for finding in findings)
     ordered = [f"{counts[severity]} {severity}" for severity in SEVERITIES if counts[severity]]
     silenced = sum(finding.get("silenced_until") is not None for finding in findings)
-    words = f"{len(findings)} finding{'' if len(findings) == 1 else 's'}"
+    words = counted(len(findings), "finding")
     words += f": {', '.join(ordered)}" if ordered else ""
     return words + (f" ({silenced} silenced by an exception)" if silenced else "")
 
@@ -69,7 +70,7 @@ def _header(finding: Row) -> Text:
     severity = cells.plain(finding["severity"])
     calls = int(finding.get("count") or 0)
     facts = [
-        *([] if finding.get("example") is None else [f"{calls:,} call{'' if calls == 1 else 's'}"]),
+        *([] if finding.get("example") is None else [counted(calls, "call")]),
         *(cells.visible(finding[key]) for key in ("grade", "confidence") if finding.get(key)),
         *(["preview"] if (rule := RULES.get(finding["rule"])) and rule.status.startswith("preview") else []),
     ]

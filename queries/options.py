@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 import click
 from click.core import ParameterSource
 
+from bindtrace.propagation.options import NamedPath, format_option
 from bindtrace.queries.query import FOREVER, Query
 from bindtrace.queries.source import LAKE
 from bindtrace.queries.window import EXAMPLES, Moment
@@ -54,7 +55,7 @@ def data_options(function: Callable[..., T]) -> Callable[..., T]:
 
     @click.option(
         "--db",
-        type=click.Path(path_type=Path, dir_okay=False),
+        type=NamedPath(dir_okay=False),
         envvar="BINDTRACE_DB",
         show_envvar=True,
         help="The database file of a stopped collector.",
@@ -88,25 +89,11 @@ def data_options(function: Callable[..., T]) -> Callable[..., T]:
     return with_data
 
 
-def format_option(formats: tuple[str, ...]) -> Callable[[Callable[..., T]], Callable[..., T]]:
-    """`-f`, passed on as `form`; `formats[0]` is the default."""
-    return click.option(
-        "-f",
-        "--format",
-        "form",
-        type=click.Choice(formats),
-        default=formats[0],
-        envvar="BINDTRACE_FORMAT",
-        show_default=True,
-        help="How the answer is written.",
-    )
-
-
 def file_option(default: Path) -> Callable[[Callable[..., T]], Callable[..., T]]:
     """`--db` of what only a stopped collector's file can be asked for, passed on as `db`."""
     return click.option(
         "--db",
-        type=click.Path(path_type=Path, dir_okay=False),
+        type=NamedPath(dir_okay=False),
         default=default,
         envvar="BINDTRACE_DB",
         show_default=True,

@@ -8,6 +8,7 @@ from typing import Final
 
 import click
 
+from bindtrace.propagation.options import NamedPath
 from bindtrace.propagation.platforms import read_manifests
 from bindtrace.queries import render
 from bindtrace.queries.asking import source_of
@@ -24,7 +25,7 @@ FORMATS: Final = ("markdown", *TABLE_FORMATS)
 @click.command()
 @manifest_option
 @click.option(
-    "--base", "bases", type=click.Path(path_type=Path), multiple=True, metavar="FILE",
+    "--base", "bases", type=NamedPath(), multiple=True, metavar="FILE",
     help="The manifests as they were, for what is declared otherwise. Default: compare with what is stored.",
 )  # fmt: skip
 @click.option("--fail-on", type=click.Choice(["breaks", "widens", "never"]), default="breaks", show_default=True,

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from bindtrace.propagation.manifest import Grant
 from bindtrace.propagation.manifest_diff import Difference
+from bindtrace.propagation.wording import counted
 from bindtrace.queries import cells
 from bindtrace.queries.markdown import code, plain, table
 from bindtrace.queries.reviewing import Review
@@ -23,19 +24,19 @@ def headline(one: Review) -> str:
     parts = []
     if one.breaks:
         many = len(one.chains)
-        parts.append(f"breaks {many} of {_number(one.chains_seen, 'chain')}" if many else "breaks calls")
+        parts.append(f"breaks {many} of {counted(one.chains_seen, 'chain')}" if many else "breaks calls")
     if one.passes:
-        parts.append(f"lets {_number(sum(row['calls'] for row in one.passes), 'refused call')} pass")
+        parts.append(f"lets {counted(sum(row['calls'] for row in one.passes), 'refused call')} pass")
     for change, told in (("unjudged", "would no longer be judged"), ("declared", "would newly be declared")):
         if number := sum(row["calls"] for row in one.changes if row["change"] == change):
-            parts.append(f"{_number(number, 'call')} {told}")
+            parts.append(f"{counted(number, 'call')} {told}")
     if one.public:
         names = [service for service, _, _ in one.public]
         parts.append(
             f"{', '.join(names[:3])}{' and more' if len(names) > 3 else ''} become{'s' * (len(names) == 1)} public"
         )
     if one.unused:
-        parts.append(f"{_number(len(one.unused), 'grant')} unused")
+        parts.append(f"{counted(len(one.unused), 'grant')} unused")
     return ", ".join(parts) or "changes nothing for the calls that were seen"
 
 
@@ -53,14 +54,14 @@ def markdown(one: Review, where: str, trace_url: str | None = None) -> str:
     parts += _section("What is declared otherwise", _differences(one.differences), len(one.differences))
     parts.append(
         "A call that was not seen may break all the same: "
-        f"these are the calls of {_number(one.days, 'day')}, as far as they were sampled."
+        f"these are the calls of {counted(one.days, 'day')}, as far as they were sampled."
     )
     return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
 
 
 def _basis(one: Review, where: str) -> str:
     since = "" if one.since_unix_nano is None else f" since {cells.moment(one.since_unix_nano)} UTC"
-    return f"Tried on {_number(one.calls, 'call')} in {_number(one.chains_seen, 'chain')}{since}, from {code(where)}."
+    return f"Tried on {counted(one.calls, 'call')} in {counted(one.chains_seen, 'chain')}{since}, from {code(where)}."
 
 
 def _section(title: str, body: str, number: int) -> Iterator[str]:
@@ -156,7 +157,3 @@ def _example(trace_id: str | None, trace_url: str | None) -> str:
     if not trace_id:
         return ""
     return f"[{code(trace_id)}]({trace_url.replace('{trace_id}', trace_id)})" if trace_url else code(trace_id)
-
-
-def _number(count: int, thing: str) -> str:
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"

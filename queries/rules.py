@@ -6,6 +6,7 @@ of views/named_subjects.sql; of the kind `static` the same from what was declare
 of the header; `evidence` is a JSON object whose keys the header's `message`, `fix` and `check` may name. The header's
 `concerns` is a condition that every call the rule finds meets, over the facts of `concerns.py` and the policy; `needs`
 is one that some call of the window meets where it finds any. So a question about a trace or a window runs few rules.
+`remedy` says in general what `fix` says of one finding.
 """
 
 from __future__ import annotations
@@ -64,9 +65,10 @@ class Rule:
     message: str
     why: str
     fix: str
+    remedy: str
+    """The fix in words that hold for every finding of it: what documentation shows."""
     check: str
     may_be_wrong_when: str
-    source: str
     text: str
 
     @property
@@ -81,8 +83,8 @@ class Rule:
             "severity": self.severity,
             "status": self.status,
             "category": self.category,
-            "why": self.why,
-            "fix": self.fix,
+            "why": in_general(self.why),
+            "fix": self.remedy,
             "may_be_wrong_when": self.may_be_wrong_when,
         }
 
@@ -115,11 +117,16 @@ def rule_of(file: sql_files.SqlFile) -> Rule:
         message=file.header["message"],
         why=file.header["why"],
         fix=file.header["fix"],
+        remedy=in_general(file.header.get("remedy", file.header["fix"])),
         check=file.header["check"],
         may_be_wrong_when=file.header["may be wrong when"],
-        source=file.header["source"],
         text=file.text,
     )
+
+
+def in_general(text: str) -> str:
+    """A text of a rule without a finding: its caller and callee are nobody yet."""
+    return text.replace("{caller}", "the caller").replace("{callee}", "the callee")
 
 
 def _list(text: str) -> tuple[str, ...]:

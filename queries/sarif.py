@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from bindtrace.queries import cells
 from bindtrace.queries.explain import subject
-from bindtrace.queries.rules import RULES, Rule
+from bindtrace.queries.rules import RULES, Rule, in_general
 
 SCHEMA: Final = (
     "https://raw.githubusercontent.com/oasis-tcs/sarif-spec/master/Schemata/sarif-schema-2.1.0.json"
@@ -75,7 +75,7 @@ def _descriptor(name: str) -> dict[str, Any]:
         "id": name,
         "name": "".join(part.capitalize() for part in name.split("-")),
         "shortDescription": {"text": title},
-        "fullDescription": {"text": _sentence(rule.why)},
+        "fullDescription": {"text": _sentence(in_general(rule.why))},
         "help": _help(rule),
         "defaultConfiguration": {"level": _LEVELS[rule.severity]},
         "properties": {
@@ -89,10 +89,9 @@ def _descriptor(name: str) -> dict[str, Any]:
 
 def _help(rule: Rule) -> dict[str, str]:
     told = {
-        "Why": _sentence(rule.why),
-        "What to do": _sentence(rule.fix),
+        "Why": _sentence(in_general(rule.why)),
+        "What to do": _sentence(rule.remedy),
         "May be wrong when": _sentence(rule.may_be_wrong_when),
-        "Source": _sentence(rule.source),
     }
     check = f"How to check: once it is fixed, this shows nothing: {rule.check}"
     return {

@@ -93,7 +93,7 @@ class FileSource:
         return str(self._path)
 
     def option(self) -> str:
-        return "" if self._path == DEFAULT_DB else f"--db {self._path}"
+        return "" if self._path == DEFAULT_DB else f"--db {shlex.quote(str(self._path))}"
 
 
 class LakeSource:
@@ -159,7 +159,7 @@ class LiveSource:
         return self._url
 
     def option(self) -> str:
-        return "" if self._url == DEFAULT_URL else f"--url {self._url}"
+        return "" if self._url == DEFAULT_URL else f"--url {shlex.quote(self._url)}"
 
     def _get(self, path: str, parameters: dict[str, str], timeout_s: float = _ANSWER_S) -> Any:
         return self._page(path, parameters, timeout_s)[0]

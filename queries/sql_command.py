@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from bindtrace.propagation.errors import Refusal
+from bindtrace.propagation.options import format_option
 from bindtrace.queries import render
-from bindtrace.queries.options import TABLE_FORMATS, file_option, format_option
+from bindtrace.queries.asking import cut
+from bindtrace.queries.options import TABLE_FORMATS, file_option
 from bindtrace.queries.source import DEFAULT_DB, Row, ready_file
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ def sql(query: str, db: Path, form: str, limit: int) -> None:
         con.close()
     render.emit("sql", rows[:limit] if limit else rows, form, names)
     if limit and len(rows) > limit:
-        render.say(f"there are more than these {limit:,} rows; --limit 0 shows all")
+        render.say(cut(limit))
 
 
 def json_ready(name: str, value: Any) -> Any:

@@ -13,7 +13,7 @@ from importlib.resources import files
 
 KEYS = frozenset(
     {
-        "severity", "category", "status", "reads", "concerns", "needs", "why", "message", "fix", "check",
+        "severity", "category", "status", "reads", "concerns", "needs", "why", "message", "fix", "remedy", "check",
         "may be wrong when", "source", "parameters", "columns", "kind", "run by", "quiet", "only where",
     }
 )  # fmt: skip

@@ -11,7 +11,9 @@ from typing import Any, Final
 import click
 
 from bindtrace.propagation.errors import Refusal
+from bindtrace.propagation.options import format_option
 from bindtrace.propagation.vocabulary import SEVERITIES
+from bindtrace.propagation.wording import counted
 from bindtrace.queries import render
 from bindtrace.queries.explain import explain_each
 from bindtrace.queries.options import data_options
@@ -53,8 +55,7 @@ class Watch:
 @click.option("--since", type=Moment(), default=0, show_default="everything", metavar="WHEN", envvar="BINDTRACE_SINCE",
               help="Judge only calls that began at or after.")  # fmt: skip
 @click.option("--env", envvar="BINDTRACE_ENV", metavar="NAME", help="Only this environment.")
-@click.option("-f", "--format", "form", type=click.Choice(["table", "jsonl"]), default="table", show_default=True,
-              help="Blocks for people, or one JSON object a line.")  # fmt: skip
+@format_option(("table", "jsonl"), "Blocks for people, or one JSON object a line.")
 @data_options
 @click.pass_context
 def watch(
@@ -135,4 +136,4 @@ def _show(findings: list[dict[str, Any]], form: str, option: str) -> None:
 
 
 def _told(found: int) -> None:
-    render.say(f"{found} new finding{'' if found == 1 else 's'}")
+    render.say(counted(found, "new finding"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import signal
 import tempfile
 import threading
@@ -20,8 +21,8 @@ from bindtrace.collector.demo.showing import show_all, wait_until_seen
 from bindtrace.collector.demo.stage import Stage, Wish, send, set_stage, start_shop, tell_where
 from bindtrace.propagation.clock import now_unix_nano
 from bindtrace.propagation.errors import Refusal
+from bindtrace.propagation.options import NamedPath, format_option
 from bindtrace.queries.lock import held_by, holder
-from bindtrace.queries.options import format_option
 from bindtrace.queries.query import Query
 from bindtrace.queries.render import emit, say
 from bindtrace.queries.source import LiveSource
@@ -33,7 +34,7 @@ TRICKLE_S = 2.0
 @click.option("--once", is_flag=True, help="Print and exit, instead of staying up until Ctrl-C.")
 @click.option(
     "--db",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=NamedPath(dir_okay=False),
     help="Keep the database here and, without --record, the manifests in PATH.manifests. Default: all is removed.",
 )
 @click.option(
@@ -47,7 +48,7 @@ TRICKLE_S = 2.0
 )
 @click.option(
     "--record",
-    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    type=NamedPath(dir_okay=False, writable=True),
     help="At the end, write what was received here, as OTLP JSON lines, and the manifests to PATH.manifests.",
 )
 @click.option(
@@ -75,7 +76,7 @@ def demo(once: bool, db: Path | None, wanted: str, record: Path | None, enforce:
             spans = write_recording(database, record, wish.since_unix_nano)
             say(f"{spans:,} spans are written to {record}, and the manifests to {manifests}")
         if db is not None:
-            say(f"the database is kept: bindtrace findings --db {db}")
+            say(f"the database is kept: bindtrace findings --db {shlex.quote(str(db))}")
 
 
 def _play(wish: Wish, db: Path, folder: Path) -> None:
@@ -121,7 +122,11 @@ def _show(wish: Wish, stage: Stage) -> None:
     if wish.form != "table":
         emit("findings", source.rows("findings", query), wish.form)
         return
-    show_all(source, query, f"--db {wish.kept}" if wish.once and wish.kept else f"--url {stage.url}")
+    show_all(
+        source,
+        query,
+        f"--db {shlex.quote(str(wish.kept))}" if wish.once and wish.kept else f"--url {stage.url}",
+    )
     if wish.once and not wish.kept:
         say(
             "this collector stops now: `bindtrace demo` without --once stays up, --db PATH keeps the database"

@@ -10,6 +10,7 @@ from bindtrace.collector.diagnosis.of_collector import damage, listening, runnin
 from bindtrace.collector.diagnosis.of_declared import issuing, manifest
 from bindtrace.collector.diagnosis.of_spans import arriving, binding, clocks, crossing, parents, refused
 from bindtrace.propagation.errors import Refusal
+from bindtrace.propagation.wording import counted
 
 __all__ = ["FAIL", "OK", "WARN", "Found", "Line", "diagnose", "diagnose_silent"]
 
@@ -19,8 +20,9 @@ Check = Callable[[Found], Iterator[Line]]
 def _next(found: Found) -> Iterator[Line]:
     bad = [row for row in found.findings if row["silenced_until"] is None]
     if found.health:
-        evidence = f"{len(bad)} open finding(s)"
-        yield Line(OK, "what to do next", evidence, "`bindtrace findings`" if bad else "`bindtrace chains`")
+        evidence = counted(len(bad), "open finding")
+        step = f"bindtrace {'findings' if bad else 'chains'} {found.option}".rstrip()
+        yield Line(OK, "what to do next", evidence, f"`{step}`")
 
 
 OF_COLLECTOR: Final[tuple[Check, ...]] = (running, storage, listening, damage)

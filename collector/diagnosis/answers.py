@@ -36,6 +36,13 @@ class Found(NamedTuple):
     set_aside: Sequence[Row]
     now_unix_nano: int
     where: str
+    option: str
+    """What names it in a command to copy; empty where the default finds it."""
+
+
+def in_calls(found: Found) -> frozenset[str]:
+    """Services that call or are called. An edge is folded into what it carries, and an authority calls nobody."""
+    return frozenset(str(row["service"]) for row in found.services if row["calls_in"] or row["calls_out"])
 
 
 def named(names: Sequence[str]) -> str:

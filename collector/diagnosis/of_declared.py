@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bindtrace.collector.diagnosis.answers import OK, WARN, Found, Line, Row, named
+from bindtrace.collector.diagnosis.answers import OK, WARN, Found, Line, Row, in_calls, named
+from bindtrace.propagation.wording import counted
 
 
 def manifest(found: Found) -> Iterator[Line]:
@@ -17,10 +18,9 @@ def manifest(found: Found) -> Iterator[Line]:
         yield Line(WARN, question, "there is no manifest, so no call is allowed or denied", step)
         return
     seen = {str(row["service"]) for row in found.services if row["spans"]}
-    seen -= {str(row["service"]) for row in found.issuers}
     if not seen:
         return
-    strangers, silent = sorted(seen - declared), sorted(declared - seen)
+    strangers, silent = sorted((seen & in_calls(found)) - declared), sorted(declared - seen)
     if strangers:
         yield Line(
             WARN, question, f"seen and not declared: {named(strangers)}",
@@ -34,7 +34,7 @@ def manifest(found: Found) -> Iterator[Line]:
             "have them send spans, or rename them",
         )
     if not (strangers or silent):
-        yield Line(OK, question, f"all {len(seen)} service(s) are declared")
+        yield Line(OK, question, f"{counted(len(seen), 'service')} seen, all declared")
 
 
 def issuing(found: Found) -> Iterator[Line]:
@@ -68,4 +68,4 @@ def issuing(found: Found) -> Iterator[Line]:
 
 def _told_by(rows: Sequence[Row]) -> str:
     credentials = sum(row["credentials"] for row in rows)
-    return f"{credentials:,} credential(s), told of by {named([str(row['service']) for row in rows])}"
+    return f"{counted(credentials, 'credential')}, told of by {named([str(row['service']) for row in rows])}"

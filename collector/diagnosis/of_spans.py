@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from bindtrace.collector.diagnosis.answers import FAIL, OK, WARN, Found, Line, ago, named
+from bindtrace.collector.diagnosis.answers import FAIL, OK, WARN, Found, Line, ago, in_calls, named
 from bindtrace.collector.instrumenting import CLOUDFLARE, broken, missing
+from bindtrace.propagation.wording import counted
 
 QUIET_S: Final = 300
 CLOCK_S: Final = 60
@@ -25,7 +26,7 @@ def arriving(found: Found) -> Iterator[Line]:
     spans = sum(row["spans"] for row in found.health)
     names = ", ".join(str(row["service"]) for row in found.health[:8])
     quiet_s = (found.now_unix_nano - max(int(row["last_received"]) for row in found.health)) / 1e9
-    evidence = f"{spans:,} of {len(found.health)} service(s): {names}; the last {ago(quiet_s)}"
+    evidence = f"{counted(spans, 'span')} of {counted(len(found.health), 'service')}: {names}; the last {ago(quiet_s)}"
     if found.status is not None and quiet_s > QUIET_S:
         yield Line(WARN, question, evidence, "see that the services still run and still export here")
     else:
@@ -42,15 +43,15 @@ def binding(found: Found) -> Iterator[Line]:
     if not found.health:
         return
     question = "do calls carry the binding header"
-    authorities = {row["service"] for row in found.issuers}  # which call nobody
-    calling = [row for row in found.instrumentation if row["service"] not in authorities]
-    lacking = missing(calling, found.grants)
+    calling = in_calls(found)
+    senders = [row for row in found.instrumentation if row["service"] in calling]
+    lacking = missing(senders, found.grants)
     # Workers cannot be told to, so nothing is wrong with them.
     for one in lacking:
         state = OK if one.lines == CLOUDFLARE else WARN
         yield Line(state, question, f"not from {named(one.services)} ({one.sender})", one.lines)
-    if not lacking:
-        yield Line(OK, question, f"all {len(found.health)} service(s) do")
+    if calling and not lacking:
+        yield Line(OK, question, f"yes, from {counted(len(calling), 'service')}")
 
 
 def crossing(found: Found) -> Iterator[Line]:
@@ -64,7 +65,9 @@ def crossing(found: Found) -> Iterator[Line]:
         )
         yield Line(WARN, question, evidence, one.step)
     if found.crossings and not stopped:
-        yield Line(OK, question, f"{sum(row['calls'] for row in found.crossings):,} call(s) by bindings do")
+        yield Line(
+            OK, question, f"{counted(sum(row['calls'] for row in found.crossings), 'call')} by bindings"
+        )
 
 
 def parents(found: Found) -> Iterator[Line]:
@@ -103,7 +106,7 @@ def refused(found: Found) -> Iterator[Line]:
     for row in lost:
         who = row["service"] or "a sender that could not be read"
         told = [f"{what} {_reasons(row[what])}" for what in ("rejected", "refused", "quirks") if row[what]]
-        told += [f"redacted {row['redacted']:,} value(s)"] if row["redacted"] else []
+        told += [f"redacted {counted(row['redacted'], 'value')}"] if row["redacted"] else []
         state = WARN if row["rejected"] or row["refused"] or row["redacted"] else OK
         yield Line(
             state, question, f"{who} ({row['protocol']}): {'; '.join(told)}", "`bindtrace senders` has it all"

@@ -13,6 +13,7 @@ from rich.console import Console
 from bindtrace.collector.moving import backing_up, exporting, giving_up, migrating
 from bindtrace.collector.moving.digests import Held
 from bindtrace.propagation.errors import Refusal
+from bindtrace.propagation.options import NamedPath
 from bindtrace.queries.cells import moment
 from bindtrace.queries.database import join_lake, open_database
 from bindtrace.queries.lake.place import read_both
@@ -22,14 +23,14 @@ from bindtrace.queries.source import DEFAULT_DB, ready_file
 from bindtrace.queries.window import EXAMPLES, Moment
 
 _DB = click.option(
-    "--db", type=click.Path(path_type=Path, dir_okay=False), default=DEFAULT_DB, envvar="BINDTRACE_DB",
+    "--db", type=NamedPath(dir_okay=False), default=DEFAULT_DB, envvar="BINDTRACE_DB",
     show_default=True, help="The database of a stopped collector.",
 )  # fmt: skip
 
 
 @click.command()
 @_DB
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="PATH",
+@click.option("-o", "--output", type=NamedPath(), required=True, metavar="PATH",
               help="A file for otlp (gzipped where it ends in .gz), a folder for parquet.")  # fmt: skip
 @click.option(
     "-f", "--format", "form", type=click.Choice(("otlp", "parquet")), default="otlp", show_default=True
@@ -66,7 +67,7 @@ def export(db: Path, output: Path, form: str, since: int, until: int) -> None:
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=NamedPath())
 @_DB
 def backup(folder: Path, db: Path) -> None:
     """Copy a stopped collector's database, and its lake, into a new FOLDER, with what a restore is verified by.
@@ -82,7 +83,7 @@ def backup(folder: Path, db: Path) -> None:
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=NamedPath())
 @_DB
 def restore(folder: Path, db: Path) -> None:
     """Make a new database from a backup, with its lake beside it; every table is counted and compared."""

@@ -20,10 +20,11 @@ from bindtrace.propagation.authority.rotation import Lives, active
 from bindtrace.propagation.errors import Refusal
 from bindtrace.propagation.identity.policy import Binding
 from bindtrace.propagation.identity.spiffe import Service, Workload, parse_service, parse_workload
+from bindtrace.propagation.options import NamedPath, format_option
 from bindtrace.propagation.platforms import read_manifests
 from bindtrace.propagation.workload import joining
 
-DIRECTORY = click.argument("directory", type=click.Path(path_type=Path))
+DIRECTORY = click.argument("directory", type=NamedPath())
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -101,7 +102,7 @@ def serve(directory: Path, listen: str | None) -> None:
 
 @authority.command()
 @DIRECTORY
-@click.option("--manifest", "manifests", multiple=True, required=True, type=click.Path(path_type=Path))
+@click.option("--manifest", "manifests", multiple=True, required=True, type=NamedPath())
 @click.option("--project", default="default", show_default=True)
 @click.option("--env", "environment", default="production", show_default=True)
 @click.option("--proof", type=click.Choice(["any", "mtls", "wpt", "both"]), default="any", show_default=True)
@@ -134,9 +135,7 @@ def register(
 @click.option(
     "--authority-address", default=None, help="How the workload reaches the authority (default: its socket)."
 )
-@click.option(
-    "--out", required=True, type=click.Path(path_type=Path), help="The file that the workload joins with."
-)
+@click.option("--out", required=True, type=NamedPath(), help="The file that the workload joins with.")
 def issue(
     directory: Path,
     service: str,
@@ -201,7 +200,7 @@ def deny(
 
 @authority.command()
 @DIRECTORY
-@click.option("-f", "--format", "form", type=click.Choice(["table", "json"]), default="table")
+@format_option(("table", "json"))
 def status(directory: Path, form: str) -> None:
     """Keys, what was issued, and whether the log holds. Exit status 1 where its chain is broken."""
     opened = Authority(directory)

@@ -12,6 +12,7 @@ import click
 
 from bindtrace.propagation.errors import Refusal
 from bindtrace.propagation.identity.bundle import Bundle
+from bindtrace.propagation.options import NamedPath
 from bindtrace.propagation.workload.generation import Generation
 
 DEFAULT_ADDRESS = "127.0.0.1:9191"
@@ -23,13 +24,13 @@ def authz() -> None:
 
 
 @authz.command()
-@click.option("--join", "invitation", required=True, type=click.Path(path_type=Path),
+@click.option("--join", "invitation", required=True, type=NamedPath(),
               help="The file that `bindtrace authority issue` made for the service.")  # fmt: skip
 @click.option("--mode", required=True, type=click.Choice(["observe", "enforce"]),
               help="Whether a refusal is only noted, or answered with 403.")  # fmt: skip
 @click.option("--listen", default=DEFAULT_ADDRESS, show_default=True, metavar="ADDRESS",
               help="127.0.0.1:PORT, or unix:PATH in a private folder.")  # fmt: skip
-@click.option("--files", "folder", type=click.Path(path_type=Path),
+@click.option("--files", "folder", type=NamedPath(),
               help="Keep certificate, key and trust of the proxy here, new ones before the old end.")  # fmt: skip
 @click.option("--on-rotation", metavar="COMMAND",
               help="Run after each change of those files, such as `nginx -s reload`. Envoy needs none.")  # fmt: skip

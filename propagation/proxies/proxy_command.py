@@ -12,6 +12,7 @@ import click
 from bindtrace.propagation.absent import Absent
 from bindtrace.propagation.errors import Refusal
 from bindtrace.propagation.identity.spiffe import Service, parse_service
+from bindtrace.propagation.options import NamedPath, format_option
 from bindtrace.propagation.platforms import read_manifests
 from bindtrace.propagation.proxies import envoy as envoys
 from bindtrace.propagation.proxies import envoy_check, templates
@@ -28,12 +29,12 @@ def _shared(command: F) -> F:
     """The options of every proxy."""
     options = (
         click.option("--service", required=True, help="The service that it stands before, as grants name it."),
-        click.option("--manifest", "manifests", multiple=True, type=click.Path(path_type=Path),
+        click.option("--manifest", "manifests", multiple=True, type=NamedPath(),
                      help="What is granted; repeatable."),
         click.option("--trust-domain", required=True, help="As of `bindtrace authority init`."),
         click.option("--project", default="default", show_default=True),
         click.option("--env", "environment", default="production", show_default=True),
-        click.option("--files", "folder", required=True, type=click.Path(path_type=Path),
+        click.option("--files", "folder", required=True, type=NamedPath(),
                      help="Where `bindtrace run` or `authz serve --files` keeps its credentials."),
         click.option("--app", default="127.0.0.1:8080", show_default=True, metavar="HOST:PORT",
                      help="Where the service itself listens, on the loopback only."),
@@ -134,7 +135,7 @@ def own_service(trust_domain: str, project: str, environment: str, name: str) ->
 def _asking(command: F) -> F:
     """The options of proxies that ask `authz serve` about every request."""
     options = (
-        click.option("--files", "folder", required=True, type=click.Path(path_type=Path),
+        click.option("--files", "folder", required=True, type=NamedPath(),
                      help="Where `authz serve --files` keeps its credentials."),
         click.option("--inbound", required=True, metavar="HOST:PORT", help="Where other services reach it."),
         click.option("--app", default="127.0.0.1:8080", show_default=True, metavar="HOST:PORT",
@@ -165,8 +166,8 @@ def caddy(folder: Path, inbound: str, app: str, authz: str) -> None:
 
 
 @proxy.command()
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("-f", "--format", "form", type=click.Choice(["table", "json"]), default="table")
+@click.argument("file", type=NamedPath(exists=True, dir_okay=False))
+@format_option(("table", "json"))
 def check(file: Path, form: str) -> None:
     """Says which evidence an Envoy configuration does not give. Exit status 1 where any is missing."""
     found = envoy_check.missing(str(file), file.read_text("utf-8", "replace"))

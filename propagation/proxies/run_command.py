@@ -13,6 +13,7 @@ import click
 
 from bindtrace.propagation import environment
 from bindtrace.propagation.errors import Refusal
+from bindtrace.propagation.options import NamedPath
 from bindtrace.propagation.platforms import read_manifests
 from bindtrace.propagation.proxies import envoy as envoys
 from bindtrace.propagation.proxies import plan, registry, running
@@ -25,9 +26,9 @@ from bindtrace.propagation.workload.identity import Identity
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @click.option("--service", required=True, help="Its name, as grants have it.")
-@click.option("--join", "invitation", required=True, type=click.Path(path_type=Path),
+@click.option("--join", "invitation", required=True, type=NamedPath(),
               help="The file that `bindtrace authority issue` made for it.")  # fmt: skip
-@click.option("--manifest", "manifests", multiple=True, type=click.Path(path_type=Path),
+@click.option("--manifest", "manifests", multiple=True, type=NamedPath(),
               help="What is granted: a variable a callee is set; repeatable.")  # fmt: skip
 @click.option("--callee", "callees", multiple=True, metavar="NAME=HOST:PORT",
               help="Where a callee listens, if not where the registry says; repeatable.")  # fmt: skip
@@ -44,7 +45,7 @@ from bindtrace.propagation.workload.identity import Identity
 @click.option("--authz", default=DEFAULT_ADDRESS, show_default=True, metavar="HOST:PORT",
               help="With --proof wpt, where the sidecar asks.")  # fmt: skip
 @click.option("--otlp", metavar="HOST:PORT", help="The collector, by gRPC.")
-@click.option("--files", "folder", type=click.Path(path_type=Path),
+@click.option("--files", "folder", type=NamedPath(),
               help="Keep certificate, key and trust here (default: a private folder that is removed).")  # fmt: skip
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def run(command: tuple[str, ...], **wanted: Any) -> None:

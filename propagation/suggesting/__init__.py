@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Final, Literal, NamedTuple
 
 from bindtrace.propagation.manifest import Grant, Manifest
+from bindtrace.propagation.wording import counted
 
 
 class Needed(NamedTuple):
@@ -28,9 +29,7 @@ class Needed(NamedTuple):
     """The SPIFFE ID that the caller's certificate proved, where all its calls show the same."""
 
     def __str__(self) -> str:
-        calls = f"{self.calls:,} call{'' if self.calls == 1 else 's'}"
-        days = f"{self.days} day{'' if self.days == 1 else 's'}"
-        return f"{calls} on {days}, {self.grade}"
+        return f"{counted(self.calls, 'call')} on {counted(self.days, 'day')}, {self.grade}"
 
 
 class Edit(NamedTuple):

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from bindtrace.propagation.vocabulary import EXTERNAL
+from bindtrace.propagation.wording import counted
 from bindtrace.queries import cells
 from bindtrace.queries.drawing import palette
 from bindtrace.queries.drawing.facts import Row, violating
@@ -66,7 +67,8 @@ def edge_map(rows: Sequence[Row], *, styled: bool = True) -> Markup:
     width = max(_NARROWEST, wide + 2 * _MARGIN)
     wrong = sum(map(violating, rows))
     said = (
-        f"{len(services)} services, {len(rows)} edges, {wrong or 'no'} violation{'' if wrong == 1 else 's'}"
+        f"{counted(len(services), 'service')}, {counted(len(rows), 'edge')}, "
+        f"{counted(wrong, 'violation') if wrong else 'no violations'}"
     )
     return palette.svg(
         math.ceil(width),
@@ -153,13 +155,13 @@ def _box(one: Service, slot: Slot, services: Sequence[Service], own: Mapping[Ser
 def _label(row: Row) -> tuple[str, str, str]:
     """Above the line, below it, and below that what is wrong with the calls."""
     calls, errors = int(row.get("calls") or 0), int(row.get("errors") or 0)
-    failed = f" · {errors:,} error{'' if errors == 1 else 's'}" if errors else ""
+    failed = f" · {counted(errors, 'error')}" if errors else ""
     faults = [
         *(["DENIED"] if row.get("verdict") == "denied" else []),
         *(["PUBLIC ROAD"] if row.get("road") == "public" else []),
     ]
     return (
-        f"{calls:,} call{'' if calls == 1 else 's'}{failed}",
+        f"{counted(calls, 'call')}{failed}",
         f"p95 {cells.milliseconds(row.get('p95_ms'))}",
         " · ".join(faults) if violating(row) else "",
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
+from bindtrace.propagation.wording import counted
 from bindtrace.queries import cells
 from bindtrace.queries.critical_path import begin_unix_nano, length_nano, waited_for
 from bindtrace.queries.drawing import palette
@@ -92,16 +93,12 @@ def summary(lines: Sequence[Placed]) -> str:
     first = min(map(begin_unix_nano, hops))
     return " · ".join(
         (
-            f"{_many(len(hops), 'call')} between {_many(len(services - {None}), 'service')}",
+            f"{counted(len(hops), 'call')} between {counted(len(services - {None}), 'service')}",
             f"began {cells.exact_moment(first)} UTC",
             f"took {cells.milliseconds(_scale(hops).length_nano / 1e6)}",
-            _many(wrong, "violation") if wrong else "no violations",
+            counted(wrong, "violation") if wrong else "no violations",
         )
     )
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _scale(hops: Sequence[Row]) -> Scale:

@@ -7,6 +7,7 @@
 -- message: {callee} could not see that {caller} called it: traceparent was lost on the way{joined}.
 -- why: a chain that breaks here hides who is behind the calls that follow.
 -- fix: let {caller} send traceparent with its calls to {callee}{variable} (propagate the context to that address).
+-- remedy: let the caller send traceparent with its calls to the callee (propagate the context to that address).
 -- check: bindtrace hops --caller {caller} --callee {callee} --pairing binding-header --since 10m
 -- may be wrong when: the caller restarts its traces on purpose.
 -- source: findings.md F19

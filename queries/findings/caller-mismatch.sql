@@ -7,6 +7,7 @@
 -- message: {caller} called {callee}, and {said}.
 -- why: of two witnesses that name two callers one is mistaken at best, and an impersonation at worst.
 -- fix: {instead}.
+-- remedy: let the caller send its own name and credential; where it does, find out who else uses them.
 -- check: bindtrace hops --caller {caller} --callee {callee} --grade contradicted --since 10m
 -- may be wrong when: the names are one service (map them under [services.NAME] match in bindtrace.toml), or it calls for another (`delegates_for`).
 -- source: findings.md F05

@@ -7,6 +7,7 @@
 -- message: within ten minutes {calls} credentials of {caller} were out of their time at {callee} ({reasons}){offset}. {meaning}
 -- why: a clock that is wrong, or a renewal that no longer happens, looks like an attack and refuses good callers.
 -- fix: {instead}.
+-- remedy: set the clocks of both right (NTP), and see that the caller reaches the authority that renews its credentials.
 -- check: bindtrace findings --rule clock-or-expiry --caller {caller} --callee {callee} --since 10m
 -- may be wrong when: somebody tries old credentials that were found somewhere.
 -- source: findings.md F10

@@ -7,6 +7,7 @@
 -- message: {caller} showed {callee} a proof that {first} had used {interval}before, and {outcome}. {meaning}
 -- why: a proof is for one request; a caller signs each attempt anew, so a second use is a retry by somebody else, or a theft.
 -- fix: {instead}.
+-- remedy: use mTLS to this callee, where there is nothing to replay, and find out who reads its requests or sends them again.
 -- check: bindtrace findings --rule credential-replay --caller {caller} --callee {callee} --since 10m
 -- may be wrong when: a proxy between them sends a request again by itself.
 -- source: findings.md F08, enforcement.md 3.15

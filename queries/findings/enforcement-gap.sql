@@ -9,6 +9,7 @@
 -- message: {what}.
 -- why: what a request meets before the guard is not protected by it.
 -- fix: {instead}.
+-- remedy: put the guard outermost, and close the port or mounted application that it does not stand before.
 -- check: bindtrace findings --rule enforcement-gap --callee {callee} --since 10m
 -- may be wrong when: these paths are exempt on purpose, or a proxy that judges them lost its spans.
 -- source: findings.md F14, enforcement.md 3.14

@@ -8,6 +8,7 @@
 -- message: {caller} called {callee} on the way {way}, which does not pass {through}.
 -- why: every call was declared, and the chain as a whole still goes round the service that decides.
 -- fix: let {caller} ask {through} instead, or add a service of the way to `only_through` of {callee}.
+-- remedy: let the caller ask a service of the way, or add one to `only_through` of the callee.
 -- check: bindtrace findings --rule entry-rule --callee {callee} --since 10m
 -- may be wrong when: the service to pass sends no spans.
 -- source: issue 5, chain-level rules

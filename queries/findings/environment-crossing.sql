@@ -7,6 +7,7 @@
 -- message: {caller} of {from_env} called {callee} of {to_env}.
 -- why: what is tried out in one environment must not reach the data of another.
 -- fix: give {caller} a binding to {callee} of {from_env}; if {callee} is shared, list {from_env} in its `environments` in bindtrace.toml.
+-- remedy: give the caller a binding to the callee of its own environment; if the callee is shared, list that environment in its `environments` in bindtrace.toml.
 -- check: bindtrace findings --rule environment-crossing --caller {caller} --callee {callee} --since 10m
 -- may be wrong when: the two names mean one environment, or the callee is shared and does not say so.
 -- source: findings.md F13

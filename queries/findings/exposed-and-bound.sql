@@ -8,6 +8,7 @@
 -- message: {callee} is open to the outside ({source}), and in {days} days all of its {calls} calls came from inside; {coverage}.
 -- why: a door that nobody uses is only an attacker's.
 -- fix: close it at {file}:{line}; the services that call {callee} have their bindings.
+-- remedy: close the route or domain that exposes it; the services that call it have their bindings.
 -- check: bindtrace findings --rule exposed-and-bound --callee {callee}
 -- may be wrong when: the public callers are rare, or send no spans.
 -- source: platforms.md 5, exposure x bindings

@@ -7,6 +7,7 @@
 -- message: the guard of {callee} let {calls} pass unjudged ({reason}) from {since} to {until}.
 -- why: while it failed open, anybody was served as if the call were allowed.
 -- fix: bring back what was missing ({missing}), and set fail_open_until_s of the receiver to 0.
+-- remedy: bring back what the guard was missing, and set fail_open_until_s of the receiver to 0.
 -- check: bindtrace findings --rule fail-open-used --callee {callee} --since 10m
 -- may be wrong when: it was a planned exercise; accept it in [[exceptions]] until its end.
 -- source: findings.md F17

@@ -7,6 +7,7 @@
 -- message: {callee} says that {caller} showed a valid credential, and by the authority's log {identity} was never issued it.
 -- why: of the receiver and the log one is wrong, and only the log cannot be written by a service.
 -- fix: treat what {callee} reports as untrusted since {since}, and find out who writes its spans; look whether the whole issuance log was given.
+-- remedy: treat what the callee reports as untrusted since the first of these calls, and find out who writes its spans; look whether the whole issuance log was given.
 -- check: bindtrace findings --rule forged-telemetry --callee {callee} --since 10m
 -- may be wrong when: the issuance log that was given lacks a part of its middle.
 -- source: findings.md F15, enforcement.md 3.17

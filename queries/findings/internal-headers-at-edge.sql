@@ -7,6 +7,7 @@
 -- message: {who} sent {callee} what only our services send ({names}){verified}; the edge took it off. {meaning}
 -- why: what only our services send comes from outside by a leak, or from somebody who tries to pass for one of them.
 -- fix: {instead}.
+-- remedy: let our services send these headers to their bindings alone, and take back a token that the outside has seen.
 -- check: bindtrace findings --rule internal-headers-at-edge --callee {callee} --since 1h
 -- may be wrong when: a CDN before the edge adds such a header itself, or a scanner of yours tries it.
 -- source: findings.md F06

@@ -7,6 +7,7 @@
 -- message: the outside reached {callee} at {path}{through}, and no public route declares it.
 -- why: a service that is internal by its manifest has nothing in front of it that was reviewed for the internet.
 -- fix: remove the route {path} to {callee}{where_}, or declare it as a public rewrite.
+-- remedy: remove the route to the callee, or declare it as a public rewrite.
 -- check: bindtrace hops --callee {callee} --road public --verdict denied --since 10m
 -- may be wrong when: the rewrite is declared in a manifest that was not given, or a load balancer checks health from outside (declare it as a probe).
 -- source: contract.md, public-entry: needs positive evidence of an edge; a missing parent alone never fires

@@ -7,6 +7,7 @@
 -- message: {caller} called {callee} by the public host {host}{slower}.
 -- why: the binding keeps this traffic inside; the public road adds an edge, a cost and an attack surface.
 -- fix: {instead}, then remove the public route to {callee} if nothing else needs it.
+-- remedy: call the callee by its binding, or declare one, then remove the public route to it if nothing else needs it.
 -- check: bindtrace hops --caller {caller} --callee {callee} --road public --since 10m
 -- may be wrong when: the callee is public on purpose and has no binding; declare its exposure as public.
 -- source: findings.md F04

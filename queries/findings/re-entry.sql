@@ -7,6 +7,7 @@
 -- message: the chain {way} left at {caller} by the public edge{edge} and came back in at {callee}{as_}.
 -- why: behind the edge the call is a visitor's: identity, deadline and quota of the chain are lost, and the edge pays twice.
 -- fix: {instead}.
+-- remedy: call the callee by its binding, or declare one, and not by the public edge.
 -- check: bindtrace findings --rule re-entry --caller {caller} --callee {callee} --since 10m
 -- may be wrong when: the callee is public on purpose and has no binding; declare its exposure as public.
 -- source: issue 5, chain-level rules

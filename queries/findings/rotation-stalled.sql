@@ -7,6 +7,7 @@
 -- message: {what}.
 -- why: credentials are renewed at a half of their life and trust each minute; without, callers are refused soon, or accepted too long.
 -- fix: look whether {who} can reach the authority (its log says event=refresh_failed or event=renewal_refused, with why).
+-- remedy: look whether the workload can reach the authority (its log says event=refresh_failed or event=renewal_refused, with why).
 -- check: bindtrace report credentials
 -- may be wrong when: it is a job that ends before its credentials do.
 -- source: findings.md F11

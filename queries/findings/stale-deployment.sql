@@ -7,6 +7,7 @@
 -- message: deployment {deployment} of {who} is {state} since {since}, and {does} up to {last}.
 -- why: old code with old rights is at work, and nobody expects it; what is fixed in the new one is not fixed there.
 -- fix: {instead}.
+-- remedy: stop the old deployment, or let what leads to it (an alias, a pin, an address) lead to the new one.
 -- check: bindtrace findings --rule stale-deployment --since 10m
 -- may be wrong when: two deployments are meant to run side by side; register the older one again.
 -- source: findings.md F12

@@ -8,6 +8,7 @@
 -- message: {caller} sent {spans} as if {callee} had ({exporter}), so that what they say of {callee} is a claim of {caller}.
 -- why: a service that writes the telemetry of another can hide its calls, or put blame on it.
 -- fix: let {callee} export with its own certificate; where {caller} sends on for others, say so: [services.{caller}] forwarder = true.
+-- remedy: let the callee export with its own certificate; where the sender sends on for others, say so: [services.NAME] forwarder = true.
 -- check: bindtrace findings --rule unattested-telemetry --callee {callee} --since 10m
 -- may be wrong when: the two names are one service (map them under [services.NAME] match in bindtrace.toml).
 -- source: findings.md F15, enforcement.md 3.17

@@ -8,6 +8,7 @@
 -- message: {caller} called {callee} without a grant ({reason}), and {outcome}{pending}.
 -- why: the caller is who it says, and may not; a guard that only observes lets it through all the same.
 -- fix: {instead}.
+-- remedy: declare a binding from the caller to the callee where the call is meant, or remove the call.
 -- check: bindtrace hops --caller {caller} --callee {callee} --verdict denied --since 10m
 -- may be wrong when: a deploy is under way, and the guard's policy is older than the binding: pending for five minutes.
 -- source: findings.md F01

@@ -7,6 +7,7 @@
 -- message: {caller} called {callee} at {host}, and {said}.
 -- why: a call that nobody declared is reach that nobody reviewed; the next change of the callee will not know of it.
 -- fix: declare {what} to {callee} under {caller} in {manifest}, or remove the call to {host}.
+-- remedy: declare a binding to the callee in the caller's manifest, or remove the call.
 -- check: bindtrace hops --caller {caller} --callee {callee} --verdict denied --since 10m
 -- may be wrong when: the call is a health check or a log shipper (declare it as a probe), or the manifest that declares it was not given.
 -- source: findings.md F02

@@ -7,6 +7,7 @@
 -- message: the guard of {callee} could not judge {calls} ({reasons}), which {outcome}.
 -- why: callers that may call are turned away, and nobody learns who called.
 -- fix: {instead}.
+-- remedy: read the log of the guard (event=guard_fault, event=refresh_failed), and see that it reaches its authority.
 -- check: bindtrace hops --callee {callee} --verdict denied --since 10m
 -- may be wrong when: the service had just been started.
 -- source: enforcement.md 3.10, classes guard and system

@@ -8,6 +8,7 @@
 -- message: {caller} called the internal host {host}, and nothing says whose it is.
 -- why: a service outside every manifest is a service whose callers nobody controls.
 -- fix: declare {host} under [services.NAME] hosts in bindtrace.toml (and a binding from {caller}), or remove the call.
+-- remedy: declare the host under [services.NAME] hosts in bindtrace.toml (and a binding from the caller), or remove the call.
 -- check: bindtrace hops --caller {caller} --callee {host} --since 10m
 -- may be wrong when: the host is an agent of the machine itself, such as a telemetry or metadata endpoint.
 -- source: contract.md, unknown-callee

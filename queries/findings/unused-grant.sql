@@ -8,6 +8,7 @@
 -- message: {caller} may call {callee}{binding}, and in {days} days made {calls} other calls and none to it; {coverage}.
 -- why: reach that nobody uses is reach that an intruder may.
 -- fix: remove the grant at {file}:{line}, or say how rarely it is used (`used_within_days` of a grant in bindtrace.toml).
+-- remedy: remove the grant, or say how rarely it is used (`used_within_days` of a grant in bindtrace.toml).
 -- check: bindtrace findings --rule unused-grant --caller {caller} --callee {callee}
 -- may be wrong when: the job that uses it is seasonal, or the calls leave no spans.
 -- source: findings.md F20

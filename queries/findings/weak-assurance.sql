@@ -7,6 +7,7 @@
 -- message: {caller} called {callee} with {actual} where {required} is asked for ({share} of its calls).
 -- why: who reads the way between can take over what is not bound to the connection.
 -- fix: {instead}.
+-- remedy: let the caller connect with what the callee asks for (its transport, or a sidecar), or ask for less under `protection` in the manifest.
 -- check: bindtrace findings --rule weak-assurance --caller {caller} --callee {callee} --since 10m
 -- may be wrong when: a proxy on the same machine ends the TLS and sends no spans, or a roll-out is under way.
 -- source: findings.md F09

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from bindtrace.propagation.clock import now_unix_nano
 from bindtrace.propagation.manifest import Manifest
+from bindtrace.propagation.options import format_option
 from bindtrace.propagation.platforms import read_manifests
 from bindtrace.propagation.policies import policies_of
 from bindtrace.propagation.vocabulary import EXTERNAL
@@ -51,8 +52,7 @@ _WHY: Final = {
 @click.option(
     "--caller-id", metavar="ID", help="The identity that the caller's certificate proves, a SPIFFE ID."
 )
-@click.option("-f", "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True,
-              help="How the answer is written.")  # fmt: skip
+@format_option(("table", "json"))
 @click.pass_context
 def check(
     ctx: click.Context,

@@ -9,21 +9,22 @@ from typing import Any, Final
 import click
 
 from bindtrace.propagation.manifest_diff import Difference, differences
+from bindtrace.propagation.options import NamedPath, format_option
 from bindtrace.propagation.platforms import read_manifests
+from bindtrace.propagation.wording import counted
 from bindtrace.queries import render
 from bindtrace.queries.options import TABLE_FORMATS
 
 KEYS: Final = Difference._fields
 
-_manifest = click.Path(path_type=Path, exists=True, allow_dash=True)
+_manifest = NamedPath(exists=True, allow_dash=True)
 
 
 @click.command(short_help="What B declares otherwise than A.")
 @click.argument("old", type=_manifest, metavar="A")
 @click.argument("new", type=_manifest, metavar="B")
 @click.option("--exit-code", is_flag=True, help="Status 1 where B lets more through than A.")
-@click.option("-f", "--format", "form", type=click.Choice(TABLE_FORMATS), default="table", show_default=True,
-              envvar="BINDTRACE_FORMAT", help="How the answer is written.")  # fmt: skip
+@format_option(TABLE_FORMATS)
 @click.pass_context
 def diff(ctx: click.Context, old: Path, new: Path, exit_code: bool, form: str) -> None:
     """Grants, exposures, services, defaults, policies and exceptions that B declares otherwise than A.
@@ -47,5 +48,5 @@ def told(found: Sequence[Difference]) -> str:
     """As `3 differences: 1 let more through, 2 let less through`."""
     words = {"widens": "let more through", "narrows": "let less through", "neither": "neither more nor less"}
     counts = {effect: sum(one.effect == effect for one in found) for effect in words}
-    number = f"{len(found)} difference{'' if len(found) == 1 else 's'}"
+    number = counted(len(found), "difference")
     return f"{number}: {', '.join(f'{count} {words[effect]}' for effect, count in counts.items() if count)}"

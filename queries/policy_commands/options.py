@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
+from bindtrace.propagation.options import NamedPath
+
 manifest_option = click.option(
-    "--manifest", "manifests", type=click.Path(path_type=Path), multiple=True, required=True,
+    "--manifest", "manifests", type=NamedPath(), multiple=True, required=True,
     envvar="BINDTRACE_MANIFEST", metavar="FILE",
     help="What may call what; may be given more than once. bindtrace.toml beside the platform's own counts too.",
 )  # fmt: skip

@@ -12,6 +12,7 @@ import click
 from bindtrace.propagation.errors import Refusal
 from bindtrace.propagation.platforms import read_manifest, read_manifests
 from bindtrace.propagation.vocabulary import GRADES
+from bindtrace.propagation.wording import counted
 from bindtrace.queries import cells, least_privilege, render
 from bindtrace.queries.asking import nothing, source_of
 from bindtrace.queries.least_privilege import WRITERS, Edited
@@ -77,8 +78,8 @@ def suggest(
     elif rows or asked.form != "table":
         render.emit("policy-suggest", rows, asked.form, least_privilege.KEYS)
     days = max((call.days for call in needed), default=0)
-    observed = f"{sum(call.calls for call in needed):,} calls on {days} day{'' if days == 1 else 's'}"
-    told = f"{observed} need {len(needed)} grants"
+    observed = f"{counted(sum(call.calls for call in needed), 'call')} on {counted(days, 'day')}"
+    told = f"{observed} need {counted(len(needed), 'grant')}"
     render.say(told if calls else nothing(asked, "calls", {}, where))
 
 

@@ -20,7 +20,7 @@ def healthy(**changes: Any) -> Found:
         "service": "orders", "spans": 10, "with_binding": 4, "hops": 20, "orphans": 0, "lag_s": 0.2,
         "last_received": str(NOW - 10**9),
     }  # fmt: skip
-    seen = {"service": "orders", "spans": 10, "exposure": "internal"}
+    seen = {"service": "orders", "spans": 10, "exposure": "internal", "calls_in": 3, "calls_out": 4}
     found = Found(
         status={"pid": 1, "endpoints": {"grpc": "127.0.0.1:4317"}, "journal_waiting_bytes": 0, "spans": 10},
         health=[service | changes.pop("service", {})],
@@ -36,6 +36,7 @@ def healthy(**changes: Any) -> Found:
         set_aside=[],
         now_unix_nano=NOW,
         where="http://127.0.0.1:4319",
+        option="",
     )
     return found._replace(**changes)
 
@@ -70,7 +71,8 @@ def test_all_is_well_where_all_is_well() -> None:
             "does the manifest match the names seen", WARN, "declared and never seen: storefront",
         ),
         (
-            healthy(services=[{"service": "stranger", "spans": 1, "exposure": "unknown"}]),
+            healthy(services=[{"service": "stranger", "spans": 1, "exposure": "unknown", "calls_in": 1,
+                               "calls_out": 0}]),
             "does the manifest match the names seen", WARN, "seen and not declared: stranger",
         ),
         (
@@ -113,14 +115,30 @@ def test_what_is_wrong_is_said(found: Found, question: str, state: str, evidence
     ("found", "evidence"),
     [
         (healthy(crossings=[{"caller": "orders", "binding": "ORDERS_URL", "calls": 1, "unanswered": 0}]),
-         "1 call(s) by bindings do"),
+         "1 call by bindings"),
         (healthy(senders=[{"service": "orders", "protocol": "grpc", "rejected": {}, "refused": {}, "redacted": 1,
                            "quirks": {}}]),
-         "orders (grpc): redacted 1 value(s)"),
+         "orders (grpc): redacted 1 value"),
     ],
 )  # fmt: skip
 def test_one_is_counted_as_many_are(found: Found, evidence: str) -> None:
     assert evidence in [line.evidence for line in diagnose(found)]
+
+
+def test_an_edge_that_is_folded_into_its_calls_is_neither_a_stranger_nor_without_a_header() -> None:
+    plain = healthy()
+    edge = {"service": "edge", "spans": 5, "exposure": "unknown", "calls_in": 0, "calls_out": 0}
+    found = healthy(
+        services=[*plain.services, edge], instrumentation=[*plain.instrumentation, sender("edge", "python")]
+    )
+
+    assert {line.state for line in diagnose(found)} == {OK}
+
+
+def test_what_to_do_next_is_a_command_that_finds_the_same_data() -> None:
+    line = line_of(healthy(option="--db 'a b.duckdb'"), "what to do next")
+
+    assert line.next_step == "`bindtrace chains --db 'a b.duckdb'`"
 
 
 def test_a_locked_door_may_be_reached() -> None:
@@ -147,14 +165,14 @@ LOCKED = {"pid": 1, "endpoints": {}, "journal_waiting_bytes": 0, "spans": 10, "s
 @pytest.mark.parametrize(
     ("found", "state", "evidence"),
     [
-        (healthy(issuers=[AUTHORITY], status=LOCKED), OK, "12 credential(s), told of by authority"),
+        (healthy(issuers=[AUTHORITY], status=LOCKED), OK, "12 credentials, told of by authority"),
         (healthy(issuers=[AUTHORITY]), WARN, "anybody who reaches the receivers could tell as much"),
         (
             healthy(issuers=[AUTHORITY, {**AUTHORITY, "service": "billing", "credentials": 1}], status=LOCKED),
-            WARN, "13 credential(s), told of by authority, billing",
+            WARN, "13 credentials, told of by authority, billing",
         ),
-        (healthy(issuers=[NAMED]), OK, "12 credential(s), told of by authority"),
-        (healthy(issuers=[STRANGER], status=LOCKED), WARN, "not what 1 credential(s), told of by billing"),
+        (healthy(issuers=[NAMED]), OK, "12 credentials, told of by authority"),
+        (healthy(issuers=[STRANGER], status=LOCKED), WARN, "not what 1 credential, told of by billing"),
     ],
 )  # fmt: skip
 def test_the_issuance_log_is_as_good_as_who_may_send_it(found: Found, state: str, evidence: str) -> None:

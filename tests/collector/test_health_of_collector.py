@@ -100,7 +100,7 @@ def test_doctor_says_what_is_well_and_what_is_not(collector: Collector) -> None:
     lines = {line["question"]: line for line in json.loads(done.stdout)}
     assert done.exit_code == 0, done.stdout
     assert lines["is a collector running"]["state"] == "ok"
-    assert lines["are spans arriving"]["evidence"].startswith("3 of 1 service(s): orders; the last")
+    assert lines["are spans arriving"]["evidence"].startswith("3 spans of 1 service: orders; the last")
     assert lines["do calls carry the binding header"]["state"] == "warn"
     assert lines["does the manifest match the names seen"]["evidence"] == (
         "there is no manifest, so no call is allowed or denied"

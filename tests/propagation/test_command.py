@@ -11,6 +11,8 @@ from pathlib import Path
 
 from support import fixture
 
+from bindtrace.propagation.verbs import SECTIONS
+
 ROOT = Path(__file__).parents[2]
 VERBS = sorted(
     tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["bindtrace.commands"]
@@ -56,12 +58,25 @@ def test_help_lists_every_verb_with_one_line() -> None:
     assert [verb for verb in VERBS if not shown.get(verb)] == []
 
 
+def test_help_says_what_each_verb_is_for_and_loads_none() -> None:
+    program = f"""
+import atexit
+atexit.register(lambda: print(sorted({{name.split(".")[1] for name in sys.modules if name.startswith("bindtrace.")}})))
+{MAIN}
+"""
+
+    done = python("import sys\n" + program, "--help")
+
+    assert sorted(verb for verbs in SECTIONS.values() for verb in verbs) == VERBS
+    assert done.stdout.splitlines()[-1] == "['propagation']"
+
+
 def test_help_of_the_base_install_names_the_extra_of_each_verb() -> None:
     done = python(BLOCKED + MAIN, "-h", COLUMNS="100")
 
     assert done.returncode == 0, done.stderr
     assert "(needs pip install 'bindtrace[collector]')" in done.stdout
-    assert "Show what manifests declare" in done.stdout
+    assert "What manifests declare" in done.stdout
 
 
 def test_the_demo_without_its_extra_is_one_line_and_exit_2() -> None:
@@ -182,6 +197,45 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     assert (listing.wait(60), said) == (141, "")
 
 
+def test_a_full_disk_behind_standard_output_is_one_line_and_not_status_1() -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", MAIN, "js"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
+        )
+
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: standard output cannot be written: No space left on device. "
+        "fix: make room where it goes, or send it elsewhere\n"
+    )
+
+
+def test_a_fault_of_ours_is_one_line_and_shows_where_it_is_when_asked() -> None:
+    program = """
+import click
+from bindtrace.propagation import command
+@click.command()
+def manifest() -> None:
+    raise ValueError("odd")
+command._load = lambda entry: manifest
+command.main()
+"""
+
+    plain, traced = python(program, "manifest"), python(program, "manifest", BINDTRACE_TRACEBACK="1")
+
+    (line,) = plain.stderr.splitlines()
+    assert (plain.returncode, traced.returncode) == (2, 2)
+    assert line.startswith("error: a fault of bindtrace's own: ValueError: odd (")
+    assert traced.stderr.startswith("Traceback (most recent call last):")
+
+
+def test_an_empty_path_is_not_taken_for_this_folder() -> None:
+    done = bindtrace("manifest", "")
+
+    assert done.returncode == 2
+    assert "the path is empty: is a variable unset?" in done.stderr
+
+
 def test_ctrl_c_is_quiet() -> None:
     program = """
 import click
@@ -202,6 +256,17 @@ def test_options_are_read_from_the_environment() -> None:
     done = bindtrace("manifest", str(fixture(BASE)), BINDTRACE_FORMAT="json")
 
     assert [manifest["platform"] for manifest in json.loads(done.stdout)] == ["vercel"]
+
+
+def test_a_format_for_all_commands_is_left_out_by_one_that_lacks_it_and_a_wrong_one_is_refused() -> None:
+    lacking, wrong, typed = (
+        bindtrace("manifest", str(fixture(BASE)), BINDTRACE_FORMAT="csv"),
+        bindtrace("manifest", str(fixture(BASE)), BINDTRACE_FORMAT="cvs"),
+        bindtrace("manifest", str(fixture(BASE)), "-f", "csv"),
+    )
+
+    assert (lacking.returncode, wrong.returncode, typed.returncode) == (0, 2, 2)
+    assert "grants" in lacking.stdout
 
 
 def test_manifest_shows_grants_with_their_lines() -> None:

@@ -71,6 +71,15 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
         open_source(path, None)
 
 
+def test_a_damaged_database_is_told_from_one_that_may_not_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "damaged.duckdb"
+    open_database(path).close()
+    path.write_bytes(path.read_bytes()[:20_000])
+
+    with pytest.raises(Refusal, match=r"damaged\.duckdb is damaged.*bindtrace restore"):
+        open_source(path, None)
+
+
 def test_somebody_elses_database_is_named_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "other.duckdb"
     duckdb.connect(str(path)).execute("create table mine (a int)").close()

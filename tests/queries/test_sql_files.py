@@ -129,6 +129,11 @@ def test_the_names_that_a_rules_texts_use_are_in_its_evidence() -> None:
         assert used <= set(re.findall(r"'(\w+)',", rule.text)), rule.name
 
 
+def test_the_documentation_of_a_rule_names_nothing_that_only_a_finding_knows() -> None:
+    for rule in RULES.values():
+        assert "{" not in " ".join(str(text) for text in rule.row().values()), rule.name
+
+
 def test_sql_never_asks_for_the_time() -> None:
     for folder in ("schema", "analysis", "findings", "reports", "views"):
         for file in sql_files.folder(folder).values():

@@ -11,11 +11,12 @@ from pathlib import Path
 import click
 
 from bindtrace.collector.child import announce_ready, watch_supervisor
+from bindtrace.propagation.options import NamedPath
 from bindtrace.propagation.serving.authority import serve
 
 
 @click.command()
-@click.argument("directory", type=click.Path(path_type=Path))
+@click.argument("directory", type=NamedPath())
 @click.option("--listen", required=True, help="HOST:PORT.")
 @click.option("--supervisor-fd", type=int, required=True, help="A pipe that closes when the demo is gone.")
 def main(directory: Path, listen: str, supervisor_fd: int) -> None:
