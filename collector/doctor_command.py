@@ -21,7 +21,7 @@ from bindtrace.propagation.options import format_option
 from bindtrace.queries import cells, render
 from bindtrace.queries.options import data_options
 from bindtrace.queries.query import Query
-from bindtrace.queries.source import DEFAULT_DB, LiveSource, Source, open_source
+from bindtrace.queries.source import DEFAULT_DB, LAKE, LiveSource, Source, is_there, open_source
 
 INDENT = 5
 _COLOURS = {OK: "green", WARN: "yellow", FAIL: "bold red"}
@@ -35,10 +35,7 @@ def doctor(db: Path | None, url: str | None, form: str) -> None:
 
     Exit status 1 where something fails, 0 with warnings.
     """
-    try:
-        lines = _look(db, url)
-    except Refusal as refusal:
-        lines = [Line(FAIL, "is a collector running", refusal.message, refusal.fix)]
+    lines = _look(db, url)
     if form == "json":
         keys = ("state", "question", "evidence", "next")
         render.emit("doctor", [dict(zip(keys, line, strict=True)) for line in lines], "json", keys)
@@ -50,22 +47,39 @@ def doctor(db: Path | None, url: str | None, form: str) -> None:
 
 
 def _look(db: Path | None, url: str | None) -> list[Line]:
-    source = open_source(db, url)
     try:
-        status = source.status() if isinstance(source, LiveSource) else None
-        names = (
-            *("health", "instrumentation", "crossings", "senders", "services", "grants", "findings"),
-            *("issuers", "gaps"),
-        )
-        try:
-            rows = {name: source.rows(name, Query()) for name in names}
-        except Refusal as refusal:
-            if status is None:
-                raise
-            return diagnose_silent(_found(source, status, {}), refusal)
-        return diagnose(_found(source, status, rows))
+        source = open_source(db, url)
+    except Refusal as refusal:
+        stored = db is not None or (url.startswith(LAKE) if url is not None else is_there(DEFAULT_DB))
+        return [_unanswered(refusal, stored=stored)]
+    try:
+        return _asked(source)
+    except Refusal as refusal:
+        return [_unanswered(refusal, stored=not isinstance(source, LiveSource))]
     finally:
         source.close()
+
+
+def _unanswered(refusal: Refusal, *, stored: bool) -> Line:
+    """A file or a lake that cannot be read is no question of whether a collector runs."""
+    if stored:
+        return Line(FAIL, "can the data be read", f"no: {refusal.message}", refusal.fix)
+    return Line(FAIL, "is a collector running", refusal.message, refusal.fix)
+
+
+def _asked(source: Source) -> list[Line]:
+    status = source.status() if isinstance(source, LiveSource) else None
+    names = (
+        *("health", "instrumentation", "crossings", "senders", "services", "grants", "findings"),
+        *("issuers", "gaps"),
+    )
+    try:
+        rows = {name: source.rows(name, Query()) for name in names}
+    except Refusal as refusal:
+        if status is None:
+            raise
+        return diagnose_silent(_found(source, status, {}), refusal)
+    return diagnose(_found(source, status, rows))
 
 
 def _found(

@@ -234,7 +234,7 @@ def open_source(db: Path | None, url: str | None) -> Source:
         return running
     if held := holder(DEFAULT_DB):
         return LiveSource(held.url)
-    if not _is_there(DEFAULT_DB):
+    if not is_there(DEFAULT_DB):
         raise Refusal(
             f"no collector answers at {DEFAULT_URL}, and there is no {DEFAULT_DB} in this folder",
             fix="start `bindtrace serve`, try `bindtrace demo`, or name the data with --db or --url",
@@ -246,7 +246,7 @@ def ready_file(path: Path) -> None:
     """Sees to it that a file can be opened and owes nothing. Raises `Refusal` where it is absent or held."""
     if held := holder(path):
         raise held_by(path, held)
-    if not _is_there(path):
+    if not is_there(path):
         raise Refusal(f"no database at {path}", fix="start `bindtrace serve`, or name another with --db")
     if not path.is_file() and path.exists():
         raise Refusal(f"{path} is not a file", fix="name the file that `bindtrace serve --db` wrote")
@@ -306,7 +306,8 @@ def _opener(url: str) -> urllib.request.OpenerDirector:
     return urllib.request.build_opener()
 
 
-def _is_there(path: Path) -> bool:
+def is_there(path: Path) -> bool:
+    """Whether a collector wrote there: its database, or a journal of which none was made yet."""
     return path.exists() or _journal(path).is_dir()
 
 

@@ -13,7 +13,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from prometheus_client.parser import text_string_to_metric_families
 from receiving import PROTOBUF, export
 from serving import Collector, collecting
-from support import wait_for
+from support import free_port, wait_for
 
 from bindtrace.collector.doctor_command import doctor
 from bindtrace.collector.senders_command import senders
@@ -114,3 +114,14 @@ def test_doctor_without_a_collector_says_how_to_begin(tmp_path: Path) -> None:
 
     assert done.exit_code == 1
     assert "start `bindtrace serve`" in done.stdout
+
+
+def test_doctor_tells_a_file_that_cannot_be_read_from_a_collector_that_does_not_run(tmp_path: Path) -> None:
+    (tmp_path / "notes.duckdb").write_text("no database")
+
+    of_file = CliRunner().invoke(doctor, ["--db", str(tmp_path / "notes.duckdb"), "-f", "json"])
+    of_lake = CliRunner().invoke(doctor, ["--url", f"ducklake:{tmp_path / 'none.ducklake'}", "-f", "json"])
+    of_url = CliRunner().invoke(doctor, ["--url", f"http://127.0.0.1:{free_port()}", "-f", "json"])
+
+    questions = [json.loads(done.stdout)[0]["question"] for done in (of_file, of_lake, of_url)]
+    assert questions == ["can the data be read", "can the data be read", "is a collector running"]
