@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ from bindtrace.queries.explain import explain
 from bindtrace.queries.options import FINDING_FORMATS, data_options
 from bindtrace.queries.policy import install_policy
 from bindtrace.queries.query import Query
-from bindtrace.queries.rules import FINDING_KEYS, RULES, findings
+from bindtrace.queries.report_keys import keys_of
+from bindtrace.queries.rules import RULES, findings
 from bindtrace.queries.sarif import sarif_text
 from bindtrace.queries.source import open_source
 
@@ -30,7 +32,7 @@ Finding = dict[str, Any]
 
 
 @click.command()
-@click.argument("files", nargs=-1, metavar="[FILE...]")
+@click.argument("files", nargs=-1, type=NamedPath(allow_dash=True), metavar="[FILE...]")
 @click.option(
     "--manifest", "manifests", type=NamedPath(), multiple=True, envvar="BINDTRACE_MANIFEST",
     metavar="FILE", help="What may call what: vercel.json, bindtrace.toml. May be given more than once.",
@@ -52,7 +54,7 @@ Finding = dict[str, Any]
 @click.pass_context
 def check(
     ctx: click.Context,
-    files: Sequence[str],
+    files: Sequence[Path],
     manifests: Sequence[Path],
     fail_on: str,
     min_grade: str,
@@ -67,27 +69,32 @@ def check(
     Exit status 0: nothing at or above --fail-on and --min-grade; 1: something; 2: could not be judged. Findings
     that a manifest's exception silences are shown and do not fail.
     """
-    option = ""
+    option = again = ""
     if files and any(ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in ("db", "url")):
         raise click.UsageError("name files, or the data with --db or --url, but not both")
     if no_traffic:
         found = _declared(files, manifests)
     elif files:
-        found = _recorded(files, manifests)
+        found, again = _recorded(files, manifests), _command(files, manifests)
     else:
         found, option = _stored(manifests, db, url)
     failing = [finding for finding in found if _fails(finding, fail_on, min_grade, preview)]
     if form == "table" and found:
-        render.show(explain(found, option), prose=True)
+        render.show(explain(found, option, again=again), prose=True)
     elif form == "sarif":
         render.out(sarif_text(found, anchor=str(manifests[0]) if manifests else None))
     elif form != "table":
-        render.emit("findings", found, form, FINDING_KEYS)
+        render.emit("findings", found, form, keys_of("findings"))
     render.say(_told(found, failing, fail_on, min_grade))
     ctx.exit(1 if failing else 0)
 
 
-def _declared(files: Sequence[str], manifests: Sequence[Path]) -> list[Finding]:
+def _command(files: Sequence[Path], manifests: Sequence[Path]) -> str:
+    options = [word for path in manifests for word in ("--manifest", str(path))]
+    return shlex.join(["bindtrace", "check", *options, *map(str, files)])
+
+
+def _declared(files: Sequence[Path], manifests: Sequence[Path]) -> list[Finding]:
     if files:
         raise click.UsageError("--no-traffic judges manifests alone: leave out the files, or the option")
     if not manifests:
@@ -102,11 +109,11 @@ def _declared(files: Sequence[str], manifests: Sequence[Path]) -> list[Finding]:
         con.close()
 
 
-def _recorded(files: Sequence[str], manifests: Sequence[Path]) -> list[Finding]:
+def _recorded(files: Sequence[Path], manifests: Sequence[Path]) -> list[Finding]:
     policy = read_manifests(manifests)
     con = open_database(None)
     try:
-        outcome = store(con, (piece for name in files for piece in read_pieces(name)), policy)
+        outcome = store(con, (piece for file in files for piece in read_pieces(str(file))), policy)
         render.say(f"judged {outcome.spans:,} spans" + "".join(f"; {reason}" for reason in outcome.reasons))
         if not policy:
             render.say("without --manifest no call is declared or undeclared: verdicts are unknown")

@@ -27,17 +27,18 @@ from bindtrace.queries.source import DEFAULT_DB, DEFAULT_URL, LiveSource
 
 
 @click.command("import")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("paths", nargs=-1, required=True, type=NamedPath(allow_dash=True), metavar="FILE...")
 @click.option(
     "--manifest", "manifests", type=NamedPath(), multiple=True, envvar="BINDTRACE_MANIFEST",
     metavar="FILE", help="With --db: what may call what, in force from now on. May be given more than once.",
 )  # fmt: skip
 @data_options
-def import_files(files: Sequence[str], manifests: Sequence[Path], db: Path | None, url: str | None) -> None:
+def import_files(paths: Sequence[Path], manifests: Sequence[Path], db: Path | None, url: str | None) -> None:
     """Take in recorded OTLP: JSON, JSON lines or protobuf, gzipped or not; `-` is standard input.
 
     Importing a file twice changes nothing.
     """
+    files = [str(path) for path in paths]
     policy = read_manifests(manifests) if manifests else None
     _check_readable(files)
     target = _target(db, url)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
 
 from bindtrace.propagation.errors import Refusal
 from bindtrace.propagation.wording import counted
@@ -16,6 +17,16 @@ from bindtrace.queries.source import Row, Source, open_source
 from bindtrace.queries.window import in_rfc3339
 
 Filters = Mapping[str, str | None]
+
+_SPANS: Final = "send spans to its collector, or `bindtrace import FILE`"
+_TO_BEGIN: Final[Mapping[str, str]] = {
+    **dict.fromkeys(
+        ("services", "edges", "hops", "chains", "coverage", "senders", "latency", "health"), _SPANS
+    ),
+    "findings": "`bindtrace doctor` says whether spans arrive and what they are judged by",
+    "grants": "give `bindtrace serve` a --manifest",
+}
+"""What to try where a report has nothing at all; of the others, nothing is good news or nothing unusual."""
 
 
 @contextlib.contextmanager
@@ -76,7 +87,7 @@ def nothing(asked: Asked, report: str, filters: Filters, where: str) -> str:
     if asked.until_unix_nano < FOREVER:
         wanted.append(f"until {in_rfc3339(asked.until_unix_nano)[:19]}Z")
     if not wanted:
-        return f"no {report} in {where}; send spans to its collector, or `bindtrace import FILE`"
+        return f"no {report} in {where}" + (f"; {hint}" if (hint := _TO_BEGIN.get(report)) else "")
     hint = "an earlier --since" if asked.since_unix_nano else "fewer filters"
     return (
         f"no {report} in {where} with {', '.join(wanted)}; try {hint}, or `bindtrace services` for the names"

@@ -12,6 +12,7 @@ from bindtrace.propagation.vocabulary import EXTERNAL
 from bindtrace.queries import rules, sql_files
 from bindtrace.queries.lake.kept_findings import with_kept
 from bindtrace.queries.query import Query
+from bindtrace.queries.report_keys import KEYS
 from bindtrace.queries.unsigned import unsigned
 
 Row = dict[str, Any]
@@ -136,11 +137,11 @@ def nested(rows: Sequence[Row]) -> list[Row]:
 
 def _findings(con: duckdb.DuckDBPyConnection, query: Query) -> list[Row]:
     found = with_kept(con, rules.findings(con, query), query)
-    return _kept("findings", rules.FINDING_KEYS, found, query)
+    return _kept("findings", KEYS["findings"], found, query)
 
 
 def _rules(con: duckdb.DuckDBPyConnection, query: Query) -> list[Row]:
-    return _kept("rules", rules.RULE_KEYS, [rule.row() for rule in rules.RULES.values()], query)
+    return _kept("rules", KEYS["rules"], [rule.row() for rule in rules.RULES.values()], query)
 
 
 REPORTS: Final[Mapping[str, Report]] = {

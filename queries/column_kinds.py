@@ -113,3 +113,6 @@ ERROR: Final = Column(
 def signature(services: Sequence[str | None]) -> str:
     """The services on a chain's path, entry first."""
     return " → ".join(cells.visible(service or cells.EXTERNAL) for service in services)
+
+
+CHAIN: Final = Column("CHAIN", lambda row: signature(row.get("signature") or ()), flexible=40)

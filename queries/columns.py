@@ -8,6 +8,7 @@ from typing import Any, Final
 from bindtrace.queries import cells
 from bindtrace.queries import column_kinds as kinds
 from bindtrace.queries.layout import Column, Row
+from bindtrace.queries.report_keys import KEYS
 
 LAYOUTS: Final[Mapping[str, tuple[Column, ...]]] = {
     "services": (
@@ -59,7 +60,7 @@ LAYOUTS: Final[Mapping[str, tuple[Column, ...]]] = {
         kinds.ERROR,
     ),
     "chains": (
-        Column("CHAIN", lambda row: kinds.signature(row.get("signature") or ()), flexible=40),
+        kinds.CHAIN,
         kinds.word("STATUS", "status", 1),
         kinds.scope(9),
         kinds.text("ENV", "environment", 7),
@@ -73,6 +74,19 @@ LAYOUTS: Final[Mapping[str, tuple[Column, ...]]] = {
         kinds.count("CALLS BEFORE", "earlier_calls", 4),
         kinds.ms("P95 BEFORE", "earlier_p95_ms", 3),
         kinds.trace("EXAMPLE", "example_trace_id", 1),
+    ),
+    "latency": (
+        kinds.CHAIN,
+        kinds.CALLER,
+        kinds.CALLEE,
+        kinds.count("CALLS", "calls", 5),
+        Column("OF THE TIME", lambda row: kinds.share(row.get("critical_share")), right=True),
+        kinds.ms("P50", "critical_p50_ms", 0),
+        kinds.some("ERRORS", "errors", 6, "red"),
+        kinds.some("ORIGIN OF", "error_origins", 4, "red"),
+        kinds.trace("SLOWEST", "slowest_trace_id", 2),
+        kinds.trace("FAILING", "failing_trace_id", 3),
+        kinds.trace("TYPICAL", "typical_trace_id", 7),
     ),
     "grants": (
         kinds.CALLER,
@@ -204,19 +218,56 @@ LAYOUTS: Final[Mapping[str, tuple[Column, ...]]] = {
         kinds.text("WHY", "why", 1, flexible=30),
     ),
 }  # fmt: skip
-"""By report. A report without a layout shows all its keys in their own order."""
+"""By report. A report without a layout shows all its keys in their own order, each as its name says."""
+
+
+_NUMBERS: Final = frozenset(
+    ("calls", "spans", "hops", "errors", "error_origins", "orphans", "with_binding", "unanswered", "credentials",
+     "grants", "exposures", "passes", "refused", "days", "lag_s", "age_s", "remaining_s")
+)  # fmt: skip
+_KINDS: Final[Mapping[str, Column]] = {
+    "caller": kinds.CALLER,
+    "callee": kinds.CALLEE,
+    "since": kinds.when("SINCE", "since", 0),
+    "until": kinds.when("UNTIL", "until", 0),
+    "loaded": kinds.when("LOADED", "loaded", 0),
+    "in_force_from": kinds.when("IN FORCE FROM", "in_force_from", 0),
+    "in_force_until": kinds.when("IN FORCE UNTIL", "in_force_until", 0),
+    "share_at_least": Column("AT LEAST", lambda row: kinds.share(row.get("share_at_least")), right=True),
+    "reasons": Column("REASONS", kinds.by_reason("reasons"), flexible=24),
+}
+"""Keys that are written in one way in every report without a layout."""
 
 
 def columns_of(report: str, rows: Sequence[Row], keys: Sequence[str] = ()) -> tuple[Column, ...]:
     """The report's columns, or one per key, of `keys` and of the rows, where it has no layout."""
     if report in LAYOUTS:
         return LAYOUTS[report]
+    if report in KEYS:
+        return tuple(_kind_of(key) for key in KEYS[report])
     names = list(dict.fromkeys([*keys, *(key for row in rows for key in row)]))
     numbers = {key for key in names if all(_is_number(row.get(key)) for row in rows)}
     return tuple(
         Column(key, kinds.value_of(key), right=key in numbers, flexible=0 if key in numbers else 24)
         for key in names
     )
+
+
+def _kind_of(key: str) -> Column:
+    """How a key of a report is written, by its name: keys are alike in all reports."""
+    heading = key.upper().replace("_", " ")
+    unit = key.rpartition("_")[2]
+    if key in _KINDS:
+        return _KINDS[key]
+    if unit == "ms":
+        return kinds.ms(heading.removesuffix(" MS"), key, 0)
+    if key.endswith("trace_id"):
+        return kinds.trace(heading.removesuffix(" TRACE ID"), key)
+    if unit in ("seen", "told", "received"):
+        return kinds.when(heading, key, 0)
+    if unit == "share":
+        return Column(heading, lambda row: kinds.share(row.get(key)), right=True)
+    return Column(heading, kinds.value_of(key), flexible=24, right=key in _NUMBERS)
 
 
 def _is_number(value: Any) -> bool:

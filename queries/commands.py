@@ -19,8 +19,9 @@ from bindtrace.queries import cells, pictures, render
 from bindtrace.queries.asking import answer, nothing, source_of, unknown_name, write
 from bindtrace.queries.chain_command import chain
 from bindtrace.queries.chains_command import chains
-from bindtrace.queries.explain import explain
+from bindtrace.queries.columns import columns_of
 from bindtrace.queries.options import EDGE_FORMATS, FINDING_FORMATS, TABLE_FORMATS, Asked, common
+from bindtrace.queries.report_keys import keys_of
 from bindtrace.queries.source import Row
 from bindtrace.queries.sql_command import sql
 from bindtrace.queries.word_styles import severity_rank, word_style
@@ -90,6 +91,7 @@ def grants(asked: Asked, **filters: str | None) -> None:
 @common(FINDING_FORMATS)
 def findings(asked: Asked, severity: str | None, **filters: str | None) -> None:
     """What should not have happened, how sure that is, and what to do."""
+    from bindtrace.queries.explain import explain
     from bindtrace.queries.rules import RULES
     from bindtrace.queries.sarif import sarif_text
 
@@ -118,9 +120,9 @@ def findings(asked: Asked, severity: str | None, **filters: str | None) -> None:
 @format_option(TABLE_FORMATS)
 def rules(form: str) -> None:
     """Every rule that can raise a finding."""
-    from bindtrace.queries.rules import RULE_KEYS, RULES
+    from bindtrace.queries.rules import RULES
 
-    render.emit("rules", [RULES[name].row() for name in sorted(RULES)], form, RULE_KEYS)
+    render.emit("rules", [RULES[name].row() for name in sorted(RULES)], form, keys_of("rules"))
 
 
 @click.command()
@@ -188,7 +190,11 @@ def report(asked: Asked, name: str | None, params: Sequence[str]) -> None:
 def _table(name: str, rows: Sequence[Row]) -> None:
     from bindtrace.queries.tree import chain_tree
 
-    render.show(chain_tree(rows) if name == "chain" else render.table(name, rows))
+    render.show(
+        chain_tree(rows)
+        if name == "chain"
+        else render.table(name, rows, columns_of(name, rows, keys_of(name)))
+    )
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -40,19 +40,20 @@ _KEPT: Final[Mapping[str, str]] = {
 """The same words where silence is what a rule concludes from."""
 
 
-def explain(findings: Sequence[Row], option: str = "") -> RenderableType:
+def explain(findings: Sequence[Row], option: str = "", *, again: str = "") -> RenderableType:
     """A block per finding and a summary line.
 
-    `option` is what the commands need to find the same data, as `--url http://127.0.0.1:4319`.
+    `option` is what the commands need to find the same data, as `--url http://127.0.0.1:4319`. `again` is the command
+    that judged recorded files, of which nothing else can be asked.
     """
-    return Group(explain_each(findings, option), Text(summary(findings), style="bold"))
+    return Group(explain_each(findings, option, again=again), Text(summary(findings), style="bold"))
 
 
-def explain_each(findings: Sequence[Row], option: str = "") -> RenderableType:
+def explain_each(findings: Sequence[Row], option: str = "", *, again: str = "") -> RenderableType:
     """The blocks alone, an empty line after each."""
     blocks: list[RenderableType] = []
     for finding in findings:
-        blocks += [_header(finding), *_lines(finding, option), Text("")]
+        blocks += [_header(finding), *_lines(finding, option, again), Text("")]
     return Group(*blocks)
 
 
@@ -100,32 +101,36 @@ def _name(finding: Row, side: str) -> str:
     return name
 
 
-def _lines(finding: Row, option: str) -> Iterator[RenderableType]:
+def _lines(finding: Row, option: str, again: str) -> Iterator[RenderableType]:
+    recorded = bool(again) and finding.get("example") is not None
     yield labelled(
         {
             "what happened": _sentence(str(finding["message"]), finding),
             "how sure, why": how_sure(finding),
             "what to do": _sentence(str(finding["fix"]), finding),
-            "how to check": "once it is fixed, this shows nothing:",
+            "how to check": "record anew once it is fixed; this shows it no more:"
+            if recorded
+            else "once it is fixed, this shows nothing:",
         }
     )
-    yield _copyable(_check(finding, option))
-    rest = {}
+    yield _copyable(again if recorded else _check(finding, option))
     if where := cells.place(finding.get("source") or {}):
-        rest["where"] = where
+        yield _copyable(where, "where")
+    rest = {}
     if (until := finding.get("silenced_until")) is not None:
         rest["silenced until"] = f"{cells.moment(until)} UTC"
     if (example := finding.get("example")) is not None:
-        rest["example"] = "the latest chain with it:"
+        rest["example"] = f"trace {example['trace_id']}" if recorded else "the latest chain with it:"
     if rest:
         yield labelled(rest)
-    if example is not None:
+    if example is not None and not recorded:
         yield _copyable(_command(f"bindtrace chain {example['trace_id']}", option))
 
 
-def _copyable(command: str) -> Text:
-    """A command on a line of its own, which is never broken."""
-    return Text(f"{' ' * LABEL_CELLS}{cells.visible(command)}", no_wrap=True, overflow="ignore")
+def _copyable(text: str, label: str = "") -> Text:
+    """A command or a place on a line of its own, which is never broken."""
+    named = (f"  {label}".ljust(LABEL_CELLS), "dim")
+    return Text.assemble(named, cells.visible(text), no_wrap=True, overflow="ignore")
 
 
 def how_sure(finding: Row) -> str:

@@ -6,8 +6,6 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from bindtrace.queries.rules import FINDING_KEYS, RULE_KEYS
-
 _HOP: Final = (
     "trace_id", "scope", "caller", "caller_env", "callee", "callee_env", "kind", "binding", "road", "confidence",
     "protection", "verdict", "outcome", "reason", "grade", "pairing", "start_time_unix_nano", "duration_ms", "error",
@@ -43,7 +41,10 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
         "last_used",
     ),
     "crossings": ("caller", "binding", "calls", "unanswered"),
-    "findings": FINDING_KEYS,
+    "findings": (
+        "id", "rule", "severity", "grade", "confidence", "scope", "caller", "caller_env", "callee", "callee_env",
+        "count", "first_seen", "last_seen", "example", "message", "fix", "source", "silenced_until",
+    ),
     "coverage": (
         "service", "environment", "spans", "hops", "both_sides", "verified", "road_unknown", "sampling", "gaps",
     ),
@@ -75,7 +76,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
         "trace_id", "span_id", "parent_span_id", "service", "environment", "name", "kind", "start_time_unix_nano",
         "end_time_unix_nano", "status_code", "attributes", "resource_attributes", "received_unix_nano", "why",
     ),
-    "rules": RULE_KEYS,
+    "rules": ("rule", "severity", "status", "category", "why", "fix", "may_be_wrong_when"),
     "senders": (
         "service", "sdk", "version", "protocol", "accepted", "rejected", "refused", "redacted", "duplicates",
         "conflicts", "quirks", "last_seen",

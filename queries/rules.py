@@ -26,11 +26,6 @@ from bindtrace.queries import sql_files
 from bindtrace.queries.query import Query
 from bindtrace.queries.unsigned import unsigned
 
-RULE_KEYS: Final = ("rule", "severity", "status", "category", "why", "fix", "may_be_wrong_when")
-FINDING_KEYS: Final = (
-    "id", "rule", "severity", "grade", "confidence", "scope", "caller", "caller_env", "callee", "callee_env",
-    "count", "first_seen", "last_seen", "example", "message", "fix", "source", "silenced_until",
-)  # fmt: skip
 KINDS: Final = ("hops", "subjects", "static")
 _STATUS: Final = re.compile(r"(preview|stable), since \d+\.\d+")
 REQUIRED: Final = (

@@ -216,7 +216,7 @@ def _reported(con: Any, report: str, query: Query) -> list[Row]:
     try:
         return run_report(con, report, replace(query, filters=checked_ids(query.filters)))
     except ValueError as error:
-        raise Refusal(str(error), fix="ask for a column or parameter that the report has") from None
+        raise Refusal(str(error), fix="columns and parameters are given as `-p NAME=VALUE`") from None
 
 
 def open_source(db: Path | None, url: str | None) -> Source:

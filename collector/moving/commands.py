@@ -14,6 +14,7 @@ from bindtrace.collector.moving import backing_up, exporting, giving_up, migrati
 from bindtrace.collector.moving.digests import Held
 from bindtrace.propagation.errors import Refusal
 from bindtrace.propagation.options import NamedPath
+from bindtrace.propagation.wording import counted
 from bindtrace.queries.cells import moment
 from bindtrace.queries.database import join_lake, open_database
 from bindtrace.queries.lake.place import read_both
@@ -31,7 +32,7 @@ _DB = click.option(
 @click.command()
 @_DB
 @click.option("-o", "--output", type=NamedPath(), required=True, metavar="PATH",
-              help="A file for otlp (gzipped where it ends in .gz), a folder for parquet.")  # fmt: skip
+              help="A file for otlp (gzipped as .gz; - is standard output), a folder for parquet.")  # fmt: skip
 @click.option(
     "-f", "--format", "form", type=click.Choice(("otlp", "parquet")), default="otlp", show_default=True
 )
@@ -41,7 +42,12 @@ _DB = click.option(
               help="Only what began before; the same forms.")  # fmt: skip
 def export(db: Path, output: Path, form: str, since: int, until: int) -> None:
     """Write telemetry as OTLP JSON lines, which `import` and other collectors take, or as Parquet."""
-    if output.exists():
+    piped = output == exporting.STDOUT
+    if piped and form == "parquet":
+        raise Refusal(
+            "Parquet is a folder of files, which standard output is not", fix="name the folder with -o"
+        )
+    if output.exists() and not piped:
         raise Refusal(f"{output} is there already", fix="name another path with -o")
     ready_file(db)
     con = open_database(db)
@@ -61,7 +67,7 @@ def export(db: Path, output: Path, form: str, since: int, until: int) -> None:
                 told(f"exporting: {spans:,} spans")
 
             exporting.write_otlp(con, output, since, until, on_spans)
-        say(f"wrote {spans:,} spans into {output}")
+        say(f"wrote {counted(spans, 'span')} into {'standard output' if piped else output}")
     finally:
         con.close()
 
@@ -105,7 +111,11 @@ def _tell_of_lake(copied: backing_up.Copied, fix: str) -> None:
 def migrate(db: Path) -> None:
     """Bring an older database to this version; the old file is kept beside it."""
     with _step("migrate") as told:
-        found, kept = migrating.migrate(db, told)
+        done = migrating.migrate(db, told)
+    if done is None:
+        say(f"{db} is of this version already: there is nothing to do")
+        return
+    found, kept = done
     say(
         f"{db} had schema version {found} and is current now; the old file is {kept}. Give `serve` its manifests again."
     )

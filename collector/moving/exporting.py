@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Final
@@ -14,6 +16,8 @@ from bindtrace.collector.otlp.readback import otlp_json, read_requests
 from bindtrace.propagation.errors import Refusal
 
 OnSpans = Callable[[int], None]
+
+STDOUT: Final = Path("-")
 
 _WINDOW: Final = "start_time_unix_nano >= $since and start_time_unix_nano < $until"
 TABLES: Final = {
@@ -34,7 +38,7 @@ TABLES: Final = {
 def write_otlp(
     con: duckdb.DuckDBPyConnection, file: Path, since: int, until: int, on_spans: OnSpans = lambda _: None
 ) -> int:
-    """Writes a request a line, gzipped where the name ends in `.gz`; returns how many spans.
+    """Writes a request a line, gzipped where the name ends in `.gz`, to `STDOUT` too; returns how many spans.
 
     `since`, `until`: Unix nanoseconds of a span's beginning. Raises `Refusal` where the file cannot be written.
     """
@@ -48,6 +52,8 @@ def write_otlp(
                 spans += count
                 on_spans(count)
     except OSError as error:
+        if file == STDOUT:  # the command says what became of its own output
+            raise
         raise _unwritable(file, error) from error
     return spans
 
@@ -75,7 +81,9 @@ def write_parquet(con: duckdb.DuckDBPyConnection, folder: Path, since: int, unti
     return rows
 
 
-def _opened(file: Path) -> IO[str]:
+def _opened(file: Path) -> contextlib.AbstractContextManager[IO[str]]:
+    if file == STDOUT:
+        return contextlib.nullcontext(sys.stdout)
     if file.suffix == ".gz":
         return gzip.open(file, "wt", encoding="utf-8", compresslevel=6)
     return file.open("w", encoding="utf-8")

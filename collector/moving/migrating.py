@@ -26,16 +26,16 @@ CARRIED: Final = (
 _OLD: Final = "older"
 
 
-def migrate(db: Path, on_step: OnStep = lambda _: None) -> tuple[str, Path]:
+def migrate(db: Path, on_step: OnStep = lambda _: None) -> tuple[str, Path] | None:
     """Brings a file to the current schema; returns the version it had and where the old file is kept.
 
-    Raises `Refusal` where it is held, is not ours, is current already, or is newer.
+    `None` where it is current already. Raises `Refusal` where it is held, is not ours, or is newer.
     """
     if held := holder(db):
         raise held_by(db, held)
     found = version_of(db)
     if found == SCHEMA_VERSION:
-        raise Refusal(f"{db} has schema version {found} already", fix="there is nothing to do")
+        return None
     if not found.isdigit() or int(found) > int(SCHEMA_VERSION):
         raise Refusal(
             f"{db} has schema version {found}, this bindtrace knows up to {SCHEMA_VERSION}",

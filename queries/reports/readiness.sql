@@ -81,13 +81,14 @@ select
     case
         when c.calls is null then null
         when least(a.sampling, b.sampling) = 1 then round(c.passes / c.calls, 6)
-        else round(
+        -- of no pass it is 0, which doubles miss by a hair
+        else greatest(0, round(
             (
                 c.passes / c.calls + 1.3528 / c.calls
                 - 1.6449 * sqrt((c.passes / c.calls) * (1 - c.passes / c.calls) / c.calls + 0.67638 / (c.calls * c.calls))
             ) / (1 + 2.7055 / c.calls),
             6
-        )
+        ))
     end as share_at_least,
     coalesce(why.reasons, map {}) as reasons,
     coalesce(c.days, 0) as days,

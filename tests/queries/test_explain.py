@@ -52,6 +52,17 @@ def test_the_example_is_a_command_for_the_same_data() -> None:
     assert f"bindtrace chain {'cd' * 16} --db other.duckdb" in told(FINDING, option="--db other.duckdb")
 
 
+def test_of_recorded_files_the_same_check_is_what_shows_that_it_is_fixed() -> None:
+    text = io.StringIO()
+    found = explain([FINDING], again="bindtrace check --manifest vercel.json traces.json")
+    Console(file=text, width=60, color_system=None).print(found, crop=False)
+
+    lines = [line.strip() for line in text.getvalue().splitlines()]
+    assert "bindtrace check --manifest vercel.json traces.json" in lines
+    assert "bindtrace hops" not in text.getvalue()
+    assert f"bindtrace chain {'cd' * 16}" not in text.getvalue()
+
+
 def test_file_and_line_of_the_declaration_are_shown() -> None:
     assert "vercel.json:3" in told(FINDING)
     assert "where" not in told(FINDING | {"source": None})

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,6 +53,21 @@ def test_a_collector_and_its_file_give_the_same_rows(file: Path, url: str, repor
         assert LiveSource(url).rows(report, asked) == source.rows(report, asked)
     finally:
         source.close()
+
+
+def test_a_question_to_a_collector_loads_no_database_engine(url: str) -> None:
+    program = """
+import sys
+from bindtrace.queries.commands import edges
+edges.main(["--url", sys.argv[1], "-f", "json"], standalone_mode=False)
+print("duckdb" in sys.modules, file=sys.stderr)
+"""
+
+    done = subprocess.run(
+        [sys.executable, "-c", program, url], capture_output=True, text=True, timeout=60, check=True
+    )
+
+    assert (done.stderr, bool(json.loads(done.stdout))) == ("False\n", True)
 
 
 def test_a_filter_that_the_report_has_not_is_refused_by_both_in_the_same_words(file: Path, url: str) -> None:
