@@ -14,6 +14,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import Span, SpanProcessor
 from opentelemetry.trace import SpanKind
 
+from bindtrace.propagation.concepts import SPAN_CONCEPTS
 from bindtrace.propagation.propagator import inbound_of, outgoing_of
 from bindtrace.propagation.vocabulary import (
     BINDING_NAME,
@@ -23,7 +24,6 @@ from bindtrace.propagation.vocabulary import (
     DEPLOYMENT,
     ENV,
     HOP,
-    SPAN_CONCEPTS,
 )
 
 _log = logging.getLogger(__name__)

@@ -25,12 +25,12 @@ from opentelemetry.sdk.resources import OTELResourceDetector
 
 from bindtrace.propagation import bindings, environment
 from bindtrace.propagation.binding_header import MAX_HOP, Binding, parse, serialize
+from bindtrace.propagation.concepts import RESOURCE_CONCEPTS
 from bindtrace.propagation.vocabulary import (
     BINDING_HEADER,
     BINDING_NAME,
     CALLEE_CLAIMED,
     CHAIN,
-    RESOURCE_CONCEPTS,
     UNKNOWN_SERVICE,
 )
 

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from bindtrace.propagation.vocabulary import RESOURCE_CONCEPTS
+from bindtrace.propagation.concepts import RESOURCE_CONCEPTS
 
 INTERNAL, SERVER, CLIENT, PRODUCER, CONSUMER = 1, 2, 3, 4, 5
 SECOND = 1_000_000_000

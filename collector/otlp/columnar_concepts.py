@@ -18,7 +18,7 @@ from bindtrace.collector.otlp.columnar_pairs import Pairs, Placed
 from bindtrace.collector.otlp.concepts import CLAIMS, READERS, Column, claims_of
 from bindtrace.collector.otlp.tables import SPANS
 from bindtrace.collector.otlp.values import Json
-from bindtrace.propagation.vocabulary import (
+from bindtrace.propagation.concepts import (
     CAPTURED_BINDING_HEADER_KEYS,
     SERVER_PORT_KEYS,
     SPAN_CONCEPTS,

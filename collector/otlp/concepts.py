@@ -13,7 +13,7 @@ import orjson
 from bindtrace.collector.otlp.values import Json
 from bindtrace.propagation.addresses import bare_host
 from bindtrace.propagation.binding_header import Binding, parse
-from bindtrace.propagation.vocabulary import (
+from bindtrace.propagation.concepts import (
     CAPTURED_BINDING_HEADER_KEYS,
     RESOURCE_CONCEPTS,
     SERVER_PORT_KEYS,

@@ -17,10 +17,11 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 
 from bindtrace.propagation import vocabulary as words
 from bindtrace.propagation.absent import Absent
+from bindtrace.propagation.concepts import RESOURCE_CONCEPTS
 from bindtrace.propagation.identity.spiffe import Workload, parse_workload
 
 _SERVICE, _ENVIRONMENT = (
-    next(concept.keys for concept in words.RESOURCE_CONCEPTS if concept.column == column)
+    next(concept.keys for concept in RESOURCE_CONCEPTS if concept.column == column)
     for column in ("service", "environment")
 )
 _WRITTEN: Final = words.EXPORTER.encode()

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import pyarrow as pa
 
 from bindtrace.collector.journal.record import Request
-from bindtrace.propagation.vocabulary import RESOURCE_CONCEPTS, SPAN_CONCEPTS, Concept
+from bindtrace.propagation.concepts import RESOURCE_CONCEPTS, SPAN_CONCEPTS, Concept
 
 
 class Refused(NamedTuple):

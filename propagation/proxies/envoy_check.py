@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from bindtrace.propagation import vocabulary as words
+from bindtrace.propagation.concepts import CAPTURED_BINDING_HEADER_KEYS
 from bindtrace.propagation.manifest import Problem
 from bindtrace.propagation.platforms import parsing
 from bindtrace.propagation.platforms.envoy_rbac import pick
@@ -79,7 +80,7 @@ QUESTIONS: Final = (
         False,
         lambda place: words.BINDING_HEADER in place.tags,
         "no span says what the caller claims",
-        f"add a custom tag {words.CAPTURED_BINDING_HEADER_KEYS[0]} of the request header {words.BINDING_HEADER}",
+        f"add a custom tag {CAPTURED_BINDING_HEADER_KEYS[0]} of the request header {words.BINDING_HEADER}",
     ),
     Question(
         "NO_PEER",

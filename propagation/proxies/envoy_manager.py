@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from bindtrace.propagation import vocabulary as words
+from bindtrace.propagation.concepts import CAPTURED_BINDING_HEADER_KEYS
 from bindtrace.propagation.proxies.envoy_clusters import COLLECTOR
 from bindtrace.propagation.proxies.envoy_rules import TYPE, Block
 from bindtrace.propagation.proxies.plan import Callee, Sidecar
@@ -64,7 +65,7 @@ def _tracing(sidecar: Sidecar, tags: dict[str, str]) -> Block:
         "resource_detectors": resource_detectors(sidecar.resource),
     }
     headers = {
-        words.CAPTURED_BINDING_HEADER_KEYS[0]: words.BINDING_HEADER,
+        CAPTURED_BINDING_HEADER_KEYS[0]: words.BINDING_HEADER,
         "http.request.header.host": ":authority",
     }
     return {

@@ -7,7 +7,7 @@ create table if not exists resources (
     dropped_attributes_count uinteger not null,
     schema_url varchar,
     load_id ubigint not null,
-    -- concepts: propagation/vocabulary.py, RESOURCE_CONCEPTS
+    -- concepts: propagation/concepts.py, RESOURCE_CONCEPTS
     service varchar,
     scope varchar,
     environment varchar,

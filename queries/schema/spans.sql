@@ -23,7 +23,7 @@ create table if not exists spans (
     instrumentation_scope_id uuid not null,
     received_unix_nano ubigint not null,
     load_id ubigint not null,  -- the loader's transaction: analysis reads what is newer than its watermark
-    -- concepts: propagation/vocabulary.py, SPAN_CONCEPTS
+    -- concepts: propagation/concepts.py, SPAN_CONCEPTS
     http_method varchar,
     http_status usmallint,
     http_route varchar,

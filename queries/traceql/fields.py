@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from bindtrace.propagation.vocabulary import JUDGEMENTS, RESOURCE_CONCEPTS, SPAN_CONCEPTS
+from bindtrace.propagation.concepts import RESOURCE_CONCEPTS, SPAN_CONCEPTS
+from bindtrace.propagation.vocabulary import JUDGEMENTS
 from bindtrace.queries.traceql.syntax import Field
 
 Kind = Literal["text", "number", "json", "texts"]

@@ -24,8 +24,8 @@ from bindtrace.collector.otlp.columnar_spans import flatten
 from bindtrace.collector.otlp.columnar_wire import decode
 from bindtrace.collector.otlp.tables import Tables
 from bindtrace.collector.reading import read_messages
+from bindtrace.propagation.concepts import CAPTURED_BINDING_HEADER_KEYS, SERVER_PORT_KEYS, SPAN_CONCEPTS
 from bindtrace.propagation.errors import Refusal
-from bindtrace.propagation.vocabulary import CAPTURED_BINDING_HEADER_KEYS, SERVER_PORT_KEYS, SPAN_CONCEPTS
 
 NAMES = ("spans", "resources", "instrumentation_scopes", "trace_links")
 

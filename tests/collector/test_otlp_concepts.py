@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bindtrace.collector.otlp.concepts import SPAN_COLUMNS, resource_columns, span_columns
-from bindtrace.propagation.vocabulary import RESOURCE_CONCEPTS, SPAN_CONCEPTS
+from bindtrace.propagation.concepts import RESOURCE_CONCEPTS, SPAN_CONCEPTS
 
 CHAIN = "5b8efff798038103d269b633813fc60c"
 

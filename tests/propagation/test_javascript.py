@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bindtrace.propagation import bindings, vocabulary
+from bindtrace.propagation import bindings, concepts, vocabulary
 from bindtrace.propagation.absent import Absent
 from bindtrace.propagation.binding_header import Binding, parse, serialize
 from bindtrace.propagation.bindings import table_of
@@ -113,7 +113,7 @@ def test_urls_resolve_to_bindings_as_in_python(answers: dict[str, Any]) -> None:
 
 def test_the_words_are_those_of_the_vocabulary(answers: dict[str, Any]) -> None:
     words = answers["words"]
-    resource = {concept.column: list(concept.keys) for concept in vocabulary.RESOURCE_CONCEPTS}
+    resource = {concept.column: list(concept.keys) for concept in concepts.RESOURCE_CONCEPTS}
 
     assert words["HEADER"] == vocabulary.BINDING_HEADER
     assert words["STAMPS"] == {

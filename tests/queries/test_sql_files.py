@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from rule_table import README, written
 
 from bindtrace.propagation import vocabulary
+from bindtrace.propagation.concepts import RESOURCE_CONCEPTS, SPAN_CONCEPTS
 from bindtrace.queries import commands, sql_files
 from bindtrace.queries.catalog import GIVEN, REPORTS, RULES, run_report
 from bindtrace.queries.query import Query
@@ -64,19 +65,17 @@ def test_a_filter_on_a_column_that_is_not_there_names_those_that_are(con: duckdb
         run_report(con, "hops", Query(filters={"colour": "red"}))
 
 
-def test_span_columns_are_the_concepts_of_the_vocabulary(con: duckdb.DuckDBPyConnection) -> None:
+def test_span_columns_are_the_concepts_in_their_order(con: duckdb.DuckDBPyConnection) -> None:
     columns = [row[0] for row in con.execute("describe spans").fetchall()]
-    concepts = [concept.column for concept in vocabulary.SPAN_CONCEPTS]
+    concepts = [concept.column for concept in SPAN_CONCEPTS]
 
     assert columns[columns.index("load_id") + 1 :] == concepts
 
 
-def test_resource_columns_are_the_concepts_of_the_vocabulary(con: duckdb.DuckDBPyConnection) -> None:
+def test_resource_columns_are_the_concepts_in_their_order(con: duckdb.DuckDBPyConnection) -> None:
     columns = [row[0] for row in con.execute("describe resources").fetchall()]
 
-    assert columns[columns.index("load_id") + 1 :] == [
-        concept.column for concept in vocabulary.RESOURCE_CONCEPTS
-    ]
+    assert columns[columns.index("load_id") + 1 :] == [concept.column for concept in RESOURCE_CONCEPTS]
 
 
 def test_every_rule_has_a_test_file_with_flags_passes_and_traps_and_every_test_file_a_rule() -> None:
