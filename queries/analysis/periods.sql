@@ -1,10 +1,15 @@
 -- Periods: when which policy was in force, the revisions that calls are judged by, what these ask, and who is outside.
--- reads: policy_periods, policy_of_calls, grant_revisions, policy_revisions, services, identities
--- why: of a request's path, host and the like only what some policy asks for tells two calls apart.
+-- reads: policy_periods, manifests, grant_revisions, policy_revisions, services
+-- why: of a request's path, host and the like only what some policy asks for tells two calls apart. What few systems have
+--      is not planned here: manifests of one deployment (`deployed`), telemetry from browsers (`browsers`).
 create or replace temp table periods as
 select * from policy_periods;
 create or replace temp table judged_by as
-select period, coalesce(deployment, '') as deployment, revision from policy_of_calls;
+select distinct p.since_unix_nano as period, '' as deployment, m.revision
+from periods as p
+join manifests as m
+    on m.in_force_from_unix_nano <= p.since_unix_nano
+    and coalesce(m.in_force_until_unix_nano, 18446744073709551615) > p.since_unix_nano;
 create or replace temp table asked as
 select
     coalesce(bool_or(field = 'method'), false) as method,
@@ -23,6 +28,4 @@ from (
 );
 create or replace temp table outsiders as
 -- what runs at its users' calls from there, whatever its name
-select service from services where outside
-union
-select service from identities where outside and service is not null
+select distinct service from services where outside

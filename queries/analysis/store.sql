@@ -2,21 +2,21 @@
 -- reads: parents, paths, judged, attempts, evidence, touched, nodes, oddities
 insert into hops by name
 select
-    t.trace_id,
+    c.trace_id,
     c.anchor_span_id,
     c.answered,
     coalesce(c.orphan, false) as orphan,
-    up_trace.trace_id as parent_trace_id,
-    up.anchor_span_id as parent_anchor_span_id,
-    chain_trace.trace_id as chain_trace_id,
-    p.depth,
-    p.leaf,
-    p.path,
-    case when p.leaf then chain_key(f.scope, f.callee_env, p.path) end as chain_key,
-    p.chain_verdict,
-    p.chain_road,
-    p.chain_error,
-    p.chain_duration_nano,
+    c.parent_trace_id,
+    c.parent_anchor_span_id,
+    c.chain_trace_id,
+    c.depth,
+    c.leaf,
+    c.path,
+    case when c.leaf then chain_key(f.scope, f.callee_env, c.path) end as chain_key,
+    c.chain_verdict,
+    c.chain_road,
+    c.chain_error,
+    c.chain_duration_nano,
     f.scope,
     f.caller_scope,
     f.caller,
@@ -57,46 +57,61 @@ select
     c.start_time_unix_nano,
     c.duration_nano,
     c.error,
-    c.error and not p.failed_below as error_origin,
+    c.error and not c.failed_below as error_origin,
     c.attempts,
     c.skew_nano,
     c.network_nano,
-    p.corrected_start_unix_nano,
-    p.critical,
-    p.critical_nano,
+    c.corrected_start_unix_nano,
+    c.critical,
+    c.critical_nano,
     f.marks
     || case when c.skew_nano <> 0 then ['clock-skew'] else [] end
     || case when f.claims_outside then ['claim-from-outside'] else [] end as marks,
-    coalesce(own.ids[c.caller_span_id], c.caller_span_id) as caller_span_id,
-    coalesce(own.ids[c.callee_span_id], c.callee_span_id) as callee_span_id,
+    coalesce(c.ids[c.caller_span_id], c.caller_span_id) as caller_span_id,
+    coalesce(c.ids[c.callee_span_id], c.callee_span_id) as callee_span_id,
     f.via,
     case
-        when own.ids is not null
+        when c.ids is not null
         then first_of_each(
             list_transform(
-                coalesce(tried.evidence, e.spans, spans_of(c.answered, c.caller_span_id, c.anchor_span_id)),
-                lambda span: coalesce(own.ids[span], span)
+                coalesce(c.tries, c.spans, spans_of(c.answered, c.caller_span_id, c.anchor_span_id)),
+                lambda span: coalesce(c.ids[span], span)
             )
         )
-        when tried.call is not null then first_of_each(tried.evidence)
-        when e.spans is not null then e.spans
+        when c.tried then first_of_each(c.tries)
+        when c.spans is not null then c.spans
         else spans_of(c.answered, c.caller_span_id, c.anchor_span_id)
     end as evidence,
-    t.last_load_id as load_id
-from parents as c
-join paths as p using (call)
+    c.last_load_id as load_id
+from (
+    -- few columns pass all joins but one, and the many of a shape come last
+    select
+        c.*,
+        p.* exclude (call, chain_trace),
+        t.trace_id,
+        t.last_load_id,
+        chain_trace.trace_id as chain_trace_id,
+        up.anchor_span_id as parent_anchor_span_id,
+        up_trace.trace_id as parent_trace_id,
+        tried.call is not null as tried,
+        tried.evidence as tries,
+        e.spans,
+        own.ids
+    from parents as c
+    join paths as p using (call)
+    join touched as t on t.trace = c.trace
+    join touched as chain_trace on chain_trace.trace = p.chain_trace
+    left join parents as up on up.call = c.parent
+    left join touched as up_trace on up_trace.trace = up.trace
+    left join attempts as tried on tried.call = c.call
+    left join evidence as e on e.call = c.call
+    left join (
+        -- nodes that share a span id are named apart; outside they have the id that their span had
+        select n.trace, map_from_entries(list((n.span_id, o.own_span_id))) as ids
+        from oddities as o
+        join nodes as n using (node)
+        where o.shared
+        group by n.trace
+    ) as own on own.trace = c.trace
+) as c
 join judged as f on f.shape = c.shape
-join touched as t on t.trace = c.trace
-join touched as chain_trace on chain_trace.trace = p.chain_trace
-left join parents as up on up.call = c.parent
-left join touched as up_trace on up_trace.trace = up.trace
-left join attempts as tried on tried.call = c.call
-left join evidence as e on e.call = c.call
-left join (
-    -- nodes that share a span id are named apart; outside they have the id that their span had
-    select n.trace, map_from_entries(list((n.span_id, o.own_span_id))) as ids
-    from oddities as o
-    join nodes as n using (node)
-    where o.shared
-    group by n.trace
-) as own on own.trace = c.trace

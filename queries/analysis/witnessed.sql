@@ -57,14 +57,31 @@ seen as (
     left join rare as app on app.node = c.app_node
     left join rare as edge on edge.node = c.edge_node
     left join rare as far on far.node = c.far_node
+),
+strange as (
+    -- one join for all sides: the spans of hardly any call are odd, and a wide join costs what passes it
+    select
+        c.call,
+        bool_or(o.shared and c.side <> 'caller') as shared,
+        bool_or(o.conflict and c.side <> 'target') as conflict,
+        bool_or(o.cycle and c.side in ('entry', 'target')) as cycle
+    from (
+        select
+            call,
+            unnest([caller_node, entry_node, app_node, target_node]) as node,
+            unnest(['caller', 'entry', 'app', 'target']) as side
+        from calls
+    ) as c
+    join odd as o using (node)
+    group by c.call
 )
 select
     s.* exclude (
         only_calls, entry_node, app_node, target_node, client_start, client_nano, app_start, app_nano, other_nano
     ),
-    coalesce(entry_odd.shared or app_odd.shared or target_odd.shared, false) as shared,
-    coalesce(entry_odd.conflict or app_odd.conflict or client_odd.conflict, false) as conflict,
-    coalesce(entry_odd.cycle or target_odd.cycle, false) as cycle,
+    coalesce(strange.shared, false) as shared,
+    coalesce(strange.conflict, false) as conflict,
+    coalesce(strange.cycle, false) as cycle,
     coalesce(client_nano, app_nano, other_nano) as duration_nano,
     coalesce(client.error, false) or coalesce(app.error, false) or coalesce(target.error, false) as error,
     case
@@ -81,8 +98,5 @@ from seen as s
 left join traits as client on client.trait = s.client_trait
 left join traits as app on app.trait = s.app_trait
 left join traits as target on target.trait = s.target_trait
-left join odd as client_odd on client_odd.node = s.caller_node
-left join odd as entry_odd on entry_odd.node = s.entry_node
-left join odd as app_odd on app_odd.node = s.app_node
-left join odd as target_odd on target_odd.node = s.target_node
+left join strange on strange.call = s.call
 left join evidence as e on e.call = s.call

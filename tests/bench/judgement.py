@@ -23,8 +23,8 @@ MILLION = 1_000_000
 SPANS_PER_HOP = 2.7
 GRANTS = 2_000
 JUDGING = (
-    "periods", "shapes", "hosts_called", "known_hosts", "sightings", "witnesses_seen", "placed", "probed", "dated",
-    "spoken_of", "declared", "requests_seen", "opened", "graded", "facts", "facts_seen", "judged",
+    "periods", "deployed", "browsers", "shapes", "hosts_called", "known_hosts", "sightings", "witnesses_seen", "placed",
+    "probed", "dated", "spoken_of", "declared", "requests_seen", "opened", "graded", "facts", "facts_seen", "judged",
 )  # fmt: skip
 """Steps of the analysis, Python's parts included."""
 

@@ -42,7 +42,7 @@ def test_order_file_and_folder_name_the_same_files(folder: str) -> None:
 def test_a_step_that_is_only_for_some_data_makes_no_table_that_others_read() -> None:
     left_out = [step for step in sql_files.ordered("analysis") if "only where" in step.header]
 
-    assert len(left_out) == 4
+    assert len(left_out) == 6
     assert not [step.name for step in left_out if "create or replace temp" in step.text]
 
 
