@@ -105,15 +105,15 @@ def _lines(finding: Row, option: str, again: str) -> Iterator[RenderableType]:
     recorded = bool(again) and finding.get("example") is not None
     yield labelled(
         {
-            "what happened": _sentence(str(finding["message"]), finding),
+            "what happened": sentence(str(finding["message"]), finding),
             "how sure, why": how_sure(finding),
-            "what to do": _sentence(str(finding["fix"]), finding),
+            "what to do": sentence(str(finding["fix"]), finding),
             "how to check": "record anew once it is fixed; this shows it no more:"
             if recorded
             else "once it is fixed, this shows nothing:",
         }
     )
-    yield _copyable(again if recorded else _check(finding, option))
+    yield _copyable(again if recorded else check_command(finding, option))
     if where := cells.place(finding.get("source") or {}):
         yield _copyable(where, "where")
     rest = {}
@@ -143,17 +143,17 @@ def how_sure(finding: Row) -> str:
         if word in texts
     ]
     if finding["rule"] not in RULES:  # a newer collector knows more rules
-        return _sentence("; ".join(sure), finding)
+        return sentence("; ".join(sure), finding)
     told = explanation(finding)
     doubt = told["may_be_wrong_when"]
     return " ".join(
-        _sentence(part, finding)
+        sentence(part, finding)
         for part in ("; ".join(sure), told["why"], f"May be wrong when {doubt}" if doubt else "")
         if part
     )
 
 
-def _check(finding: Row, option: str) -> str:
+def check_command(finding: Row, option: str = "") -> str:
     """The rule's own command; names are quoted, because a service may call itself anything."""
     quoted: dict[str, Any] = dict(finding)
     quoted |= {side: shlex.quote(str(finding.get(side) or cells.EXTERNAL)) for side in ("caller", "callee")}
@@ -171,7 +171,7 @@ def _command(command: str, option: str) -> str:
     return f"{command} {option}" if option else command
 
 
-def _sentence(text: str, finding: Row) -> str:
+def sentence(text: str, finding: Row) -> str:
     """With a capital and a full stop; a service's name keeps its own spelling."""
     stripped = text.strip()
     first = stripped.partition(" ")[0].rstrip(":,.")

@@ -20,6 +20,7 @@ _LOOK: Final = (
     "body{margin:0 auto;max-width:1232px;padding:16px;font:14px/1.5 system-ui,sans-serif}"
     "h1{font-size:20px;overflow-wrap:anywhere}h2{font-size:16px}"
     ".picture{overflow-x:auto;border:1px solid}svg{display:block}"
+    "@media(min-width:700px){.picture svg{max-width:100%;height:auto}}"
     "details{border-left:3px solid transparent;padding:1px 8px}details[open]{padding-bottom:8px}"
     "summary{cursor:pointer;overflow-wrap:anywhere}summary b{font-weight:600}"
     "dl{display:grid;grid-template-columns:max-content 1fr;gap:2px 16px;margin:6px 0 6px 18px}"

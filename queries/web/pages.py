@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 
 from bindtrace.propagation.vocabulary import SEVERITIES
+from bindtrace.propagation.wording import counted
 from bindtrace.queries import cells
 from bindtrace.queries.drawing.edge_map import edge_map
 from bindtrace.queries.drawing.facts import violating
 from bindtrace.queries.drawing.markup import Markup, tag, text
 from bindtrace.queries.drawing.page import chain_parts
-from bindtrace.queries.explain import how_sure, subject
-from bindtrace.queries.rules import explanation
+from bindtrace.queries.explain import check_command, how_sure, sentence, subject
 from bindtrace.queries.web.layout import EMPTY, Row, View, link, number, table
 
 _MAP_EDGES = 200
@@ -141,10 +141,12 @@ def chains_table(chains: Sequence[Row], view: View) -> Markup:
 def _finding(row: Row, view: View) -> Markup:
     source, example = row["source"] or {}, row["example"]
     told: dict[str, Markup] = {
-        "what happened": text(row["message"]),
+        "what happened": text(sentence(row["message"], row)),
         "how sure, why": text(how_sure(row)),
-        "what to do": text(row["fix"]),
-        "how to check": tag("code", text(explanation(row)["check"])),
+        "what to do": text(sentence(row["fix"], row)),
+        "how to check": tag(
+            "span", text("once it is fixed, this shows nothing: "), tag("code", text(check_command(row)))
+        ),
     }
     if where := cells.place(source):
         told["where"] = tag("code", text(where))
@@ -155,7 +157,7 @@ def _finding(row: Row, view: View) -> Markup:
     return tag(
         "article",
         tag("h2", text(f"{row['severity']}: {row['rule']}  {subject(row)}")),
-        tag("p", text(f"{cells.count(row['count'])} calls · {row['grade']}"), class_="quiet")
+        tag("p", text(f"{counted(int(row['count']), 'call')} · {row['grade']}"), class_="quiet")
         if example
         else EMPTY,
         tag(

@@ -127,6 +127,19 @@ def test_a_finding_says_what_to_do_and_leads_to_its_chain(api: Api) -> None:
     assert "undeclared-call" not in found.text
 
 
+def test_a_command_to_copy_is_safe_with_a_service_that_calls_itself_one(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    finding = run_report(cursor(con), "findings", Query(filters={"rule": "public-route"}))[0]
+
+    def run(name: str, query: Query) -> list[dict[str, Any]]:
+        return [finding | {"caller": "a; rm -rf ~"}] if name == "findings" else []
+
+    found = page(Api(build(run, dict, lambda position, timeout: True)), "/findings")
+
+    assert "--caller 'a; rm -rf ~' --callee inventory" in found.text
+
+
 def test_a_chain_shows_its_waterfall_its_calls_and_its_findings(api: Api) -> None:
     found = page(api, f"/chain/{PUBLIC_ID}")
 
