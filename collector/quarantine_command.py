@@ -40,7 +40,7 @@ def quarantine() -> None:
     """What could not be stored: damage and refused requests."""
 
 
-@quarantine.command("list")
+@quarantine.command("list", short_help="Every entry with its reason, and what may be lost.")
 @_db
 @format_option(TABLE_FORMATS)
 def list_entries(db: Path, form: str) -> None:

@@ -66,7 +66,7 @@ def audit(
     render.say(f"begin with {output / 'README.md'}; `bindtrace audit verify {output}` checks it, offline")
 
 
-@audit.command()
+@audit.command(short_help="Check an audit's digests and their signature.")
 @click.argument("folder", type=NamedPath(), metavar="DIR")
 @click.option("--key", type=NamedPath(dir_okay=False), metavar="FILE",
               help="The signer's public key (PEM), as you were given it. Default: the one in the folder.")  # fmt: skip

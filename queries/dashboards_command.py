@@ -15,7 +15,7 @@ def dashboards() -> None:
     """Grafana dashboards, data sources and alert rules."""
 
 
-@dashboards.command()
+@dashboards.command(short_help="Write them into FOLDER.")
 @click.argument("folder", type=NamedPath(file_okay=False))
 @click.option("--force", is_flag=True, help="Write over files that are there already.")
 def export(folder: Path, force: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 from bindtrace.propagation.command import bindtrace
+from bindtrace.propagation.verbs import SECTIONS
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = ("pull-requests.md", "audit.md")
@@ -50,3 +52,32 @@ def test_the_workflow_is_yaml_with_the_steps_it_speaks_of() -> None:
     assert workflow["permissions"]["pull-requests"] == "write"
     assert "bindtrace review" in runs
     assert "-f sarif" in runs
+
+
+def every_command(command: click.Command, *path: str) -> Iterator[tuple[str, click.Command]]:
+    yield " ".join(path), command
+    if isinstance(command, click.Group):
+        for name in command.list_commands(click.Context(command)):
+            found = command.get_command(click.Context(command), name)
+            assert found is not None
+            yield from every_command(found, *path, name)
+
+
+def test_every_option_of_every_command_says_what_it_is_for() -> None:
+    options = [
+        (path, option)
+        for path, command in every_command(bindtrace)
+        for option in command.params
+        if isinstance(option, click.Option)
+    ]
+
+    assert [(path, option.opts) for path, option in options if not option.help] == []
+    assert len(options) > 200
+
+
+def test_no_line_of_a_list_of_commands_is_cut() -> None:
+    lines = {path: command.get_short_help_str(limit=64) for path, command in every_command(bindtrace)}
+
+    # The first list is a table of its own (verbs.py).
+    assert [line for path, line in lines.items() if " " in path and line.endswith("...")] == []
+    assert [line for verbs in SECTIONS.values() for line in verbs.values() if len(line) > 64] == []

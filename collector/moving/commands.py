@@ -34,7 +34,13 @@ _DB = click.option(
 @click.option("-o", "--output", type=NamedPath(), required=True, metavar="PATH",
               help="A file for otlp (gzipped as .gz; - is standard output), a folder for parquet.")  # fmt: skip
 @click.option(
-    "-f", "--format", "form", type=click.Choice(("otlp", "parquet")), default="otlp", show_default=True
+    "-f",
+    "--format",
+    "form",
+    type=click.Choice(("otlp", "parquet")),
+    default="otlp",
+    show_default=True,
+    help="What is written.",
 )
 @click.option("--since", type=Moment(), default=0, show_default="everything", metavar="WHEN",
               help=f"Only what began at or after {EXAMPLES}.")  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import fields
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,19 @@ from bindtrace.propagation.platforms import read_manifests
 from bindtrace.propagation.workload import joining
 
 DIRECTORY = click.argument("directory", type=NamedPath())
+PROJECT = click.option(
+    "--project",
+    default="default",
+    show_default=True,
+    help="Of its services' SPIFFE ids; alike in all commands.",
+)
+ENVIRONMENT = click.option(
+    "--env",
+    "environment",
+    default="production",
+    show_default=True,
+    help="Of its services' SPIFFE ids, and of grants.",
+)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -58,19 +72,30 @@ def authority() -> None:
     """
 
 
-@authority.command()
+@authority.command(short_help="Makes an authority in DIRECTORY.")
 @DIRECTORY
 @click.option(
     "--trust-domain", required=True, help="Name of all that trusts this authority, such as shop.example."
 )
-@click.option("--ca-life", "ca_s", type=Life(), default="7d", show_default=True)
-@click.option("--token-key-life", "token_key_s", type=Life(), default="7d", show_default=True)
-@click.option("--leaf-life", "leaf_s", type=Life(), default="1h", show_default=True)
-@click.option("--token-life", "token_s", type=Life(), default="15m", show_default=True)
+@click.option("--ca-life", "ca_s", type=Life(), default="7d", show_default=True,
+              help="Of the key that signs certificates.")  # fmt: skip
+@click.option("--token-key-life", "token_key_s", type=Life(), default="7d", show_default=True,
+              help="Of the key that signs tokens.")  # fmt: skip
+@click.option("--leaf-life", "leaf_s", type=Life(), default="1h", show_default=True,
+              help="Of a workload's certificate.")  # fmt: skip
+@click.option("--token-life", "token_s", type=Life(), default="15m", show_default=True,
+              help="Of a workload's token.")  # fmt: skip
 @click.option(
     "--skew", "skew_s", type=Life(), default="30s", show_default=True, help="How far clocks may differ."
 )
-@click.option("--refresh", "refresh_s", type=Life(), default="60s", show_default=True, help="Of bundles.")
+@click.option(
+    "--refresh",
+    "refresh_s",
+    type=Life(),
+    default="60s",
+    show_default=True,
+    help="How often bundles are asked for.",
+)
 @click.option("--publish", "publish_s", type=Life(), default="5m", show_default=True,
               help="How long a key is known before it signs.")  # fmt: skip
 def init(directory: Path, trust_domain: str, **lives: int) -> None:
@@ -100,12 +125,14 @@ def serve(directory: Path, listen: str | None) -> None:
     run(directory, address, ready=lambda: click.echo(f"listening on {address}", err=True))
 
 
-@authority.command()
+@authority.command(short_help="Makes the grants of manifests bindings.")
 @DIRECTORY
-@click.option("--manifest", "manifests", multiple=True, required=True, type=NamedPath())
-@click.option("--project", default="default", show_default=True)
-@click.option("--env", "environment", default="production", show_default=True)
-@click.option("--proof", type=click.Choice(["any", "mtls", "wpt", "both"]), default="any", show_default=True)
+@click.option("--manifest", "manifests", multiple=True, required=True, type=NamedPath(), metavar="FILE",
+              help="What may call what; repeatable.")  # fmt: skip
+@PROJECT
+@ENVIRONMENT
+@click.option("--proof", type=click.Choice(["any", "mtls", "wpt", "both"]), default="any", show_default=True,
+              help="What calls by them must be proven with.")  # fmt: skip
 def register(
     directory: Path, manifests: tuple[Path, ...], project: str, environment: str, proof: Any
 ) -> None:
@@ -117,6 +144,8 @@ def register(
         for grant in manifest.grants
         if grant.environment in (None, environment)
     }
+    if not grants:
+        click.echo(f"these manifests grant nothing in {environment}", err=True)
     for caller, callee in sorted(grants):
         services = [_service(opened, project, environment, name) for name in (caller, callee)]
         calling, called = services
@@ -124,12 +153,12 @@ def register(
         click.echo(f"{caller} may call {callee} ({environment})")
 
 
-@authority.command()
+@authority.command(short_help="Invites a workload, by a file with a secret.")
 @DIRECTORY
 @click.option("--service", required=True, help="Its name, as grants and telemetry have it.")
-@click.option("--deployment", default="1", show_default=True)
-@click.option("--project", default="default", show_default=True)
-@click.option("--env", "environment", default="production", show_default=True)
+@click.option("--deployment", default="1", show_default=True, help="Which of its deployments.")
+@PROJECT
+@ENVIRONMENT
 @click.option("--address", "addresses", multiple=True, help="HOST:PORT where it answers; repeatable.")
 @click.option("--dns", "dns_names", multiple=True, help="A DNS name for its certificate; repeatable.")
 @click.option(
@@ -226,10 +255,14 @@ def status(directory: Path, form: str) -> None:
     else:
         for name, value in said.items():
             for line in value if isinstance(value, list) else [value]:
-                shown = line if not isinstance(line, dict) else " ".join(str(part) for part in line.values())
-                click.echo(f"{name:16} {shown}")
+                click.echo(f"{name:16} {_of_key(line) if isinstance(line, dict) else line}")
     if broken is not None:
         raise click.exceptions.Exit(1)
+
+
+def _of_key(key: dict[str, Any]) -> str:
+    ends = datetime.fromtimestamp(key["ends_s"], UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return f"{key['kind']} {key['number']} {key['state']}, ends {ends}"
 
 
 def _socket_of(directory: Path) -> str:

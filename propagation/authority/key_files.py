@@ -23,12 +23,12 @@ def make_private_directory(path: Path) -> None:
         check_private(path)
 
 
-def check_private(path: Path) -> None:
-    """Raises Refusal unless `path` is ours alone, and no link."""
+def check_private(path: Path, made_by: str = "bindtrace authority init") -> None:
+    """Raises Refusal unless `path` is ours alone, and no link; one that is missing is what `made_by` makes."""
     try:
         found = path.lstat()
     except FileNotFoundError:
-        raise Refusal(f"`{path}` is missing", fix="run `bindtrace authority init` first.") from None
+        raise Refusal(f"`{path}` is missing", fix=f"run `{made_by}` first.") from None
     kind = "directory" if stat.S_ISDIR(found.st_mode) else "file"
     mode = "0700" if kind == "directory" else "0600"
     if stat.S_ISLNK(found.st_mode):
@@ -55,9 +55,9 @@ def write_private(path: Path, content: bytes) -> None:
     sync_path(path.parent)
 
 
-def read_private(path: Path, limit: int = 65536) -> bytes:
+def read_private(path: Path, limit: int = 65536, made_by: str = "bindtrace authority init") -> bytes:
     """The content of a private file; what is checked is what is read. Raises Refusal."""
-    check_private(path)
+    check_private(path, made_by)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:

@@ -23,7 +23,7 @@ def authz() -> None:
     """Decides for the proxy in front of a service, by the same judgement as a guard inside it."""
 
 
-@authz.command()
+@authz.command(short_help="Answers Envoy, nginx and Caddy until Ctrl-C.")
 @click.option("--join", "invitation", required=True, type=NamedPath(),
               help="The file that `bindtrace authority issue` made for the service.")  # fmt: skip
 @click.option("--mode", required=True, type=click.Choice(["observe", "enforce"]),

@@ -32,8 +32,10 @@ def _shared(command: F) -> F:
         click.option("--manifest", "manifests", multiple=True, type=NamedPath(),
                      help="What is granted; repeatable."),
         click.option("--trust-domain", required=True, help="As of `bindtrace authority init`."),
-        click.option("--project", default="default", show_default=True),
-        click.option("--env", "environment", default="production", show_default=True),
+        click.option("--project", default="default", show_default=True,
+                     help="As of `bindtrace authority issue`."),
+        click.option("--env", "environment", default="production", show_default=True,
+                     help="As of `bindtrace authority issue`."),
         click.option("--files", "folder", required=True, type=NamedPath(),
                      help="Where `bindtrace run` or `authz serve --files` keeps its credentials."),
         click.option("--app", default="127.0.0.1:8080", show_default=True, metavar="HOST:PORT",
@@ -52,7 +54,7 @@ def proxy() -> None:
     """Writes what a real proxy in front of a service is configured with, and checks what there is."""
 
 
-@proxy.command()
+@proxy.command(short_help="A whole Envoy beside a service, on stdout.")
 @_shared
 @click.option("--mode", required=True, type=click.Choice(["observe", "enforce"]),
               help="Whether a refusal is only noted, or answered with 403.")  # fmt: skip
@@ -148,7 +150,7 @@ def _asking(command: F) -> F:
     return command
 
 
-@proxy.command()
+@proxy.command(short_help="A server of nginx before a service, on stdout.")
 @_asking
 @click.option("--leaf-life", "leaf_life_s", type=click.IntRange(60), default=3600, show_default=True,
               metavar="SECONDS", help="Of certificates; connections end after two fifths of it.")  # fmt: skip
@@ -158,7 +160,7 @@ def nginx(folder: Path, inbound: str, app: str, authz: str, leaf_life_s: int) ->
     click.echo(templates.nginx(folder, *places, leaf_life_s), nl=False)
 
 
-@proxy.command()
+@proxy.command(short_help="A Caddyfile before a service, on stdout.")
 @_asking
 def caddy(folder: Path, inbound: str, app: str, authz: str) -> None:
     """A Caddyfile before a service, on stdout: mutual TLS, and `forward_auth` at `authz serve`."""

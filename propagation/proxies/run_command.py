@@ -36,7 +36,8 @@ from bindtrace.propagation.workload.identity import Identity
     "--sidecar", metavar="ENVOY", help="Start this Envoy beside it: calls go in and out by mutual TLS."
 )
 @click.option("--mode", type=click.Choice(["observe", "enforce"]), help="Of the sidecar; it has no default.")
-@click.option("--proof", type=click.Choice(["mtls", "wpt"]), default="mtls", show_default=True)
+@click.option("--proof", type=click.Choice(["mtls", "wpt"]), default="mtls", show_default=True,
+              help="mtls: the sidecar decides by certificates; wpt: it asks about proof tokens.")  # fmt: skip
 @click.option("--app", default="127.0.0.1:8080", show_default=True, metavar="HOST:PORT",
               help="Where the command listens, on the loopback only.")  # fmt: skip
 @click.option("--inbound", metavar="HOST:PORT", help="Where the sidecar listens for other services.")

@@ -39,7 +39,7 @@ def write(path: Path, invitation: Invitation) -> None:
 
 def read(path: Path) -> Invitation:
     """Raises Refusal for a file that others can read, or that is no invitation."""
-    document = read_object(read_private(path, limit=bundles.MAX_BUNDLE_BYTES * 2))
+    document = read_object(read_private(path, bundles.MAX_BUNDLE_BYTES * 2, "bindtrace authority issue"))
     fix = "make one with `bindtrace authority issue --out FILE`."
     if isinstance(document, Absent) or not all(isinstance(value, str) for value in document.values()):
         raise Refusal(f"`{path}` is no invitation of an authority", fix=fix)
