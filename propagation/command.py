@@ -25,6 +25,8 @@ LAKE = "lake"
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
 PIPE_CLOSED = 141  # 128 + SIGPIPE
 OUTPUT_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+QUERY_INTERRUPTED = "Query interrupted"
+"""What DuckDB 1.5.5 raises a RuntimeError of where Ctrl-C comes within a query."""
 TRACEBACK = "BINDTRACE_TRACEBACK"
 """Set, a fault of ours shows where it is. Unset, it is one line, and status 2: 1 means findings."""
 
@@ -168,6 +170,8 @@ def main() -> NoReturn:
             _silence()
         _end(_of_the_system(fault))
     except Exception as fault:
+        if str(fault) == QUERY_INTERRUPTED:
+            sys.exit(INTERRUPTED)
         if environment.read(TRACEBACK):
             traceback.print_exception(fault)
         _end(_of_ours(fault))

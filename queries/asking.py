@@ -74,7 +74,7 @@ def write(
 
 def cut(limit: int) -> str:
     """That `limit` rows are not all."""
-    return f"there are more than {counted(limit, 'row')}; --limit 0 shows all"
+    return f"cut after {counted(limit, 'row')}; --limit 0 shows all"
 
 
 def nothing(asked: Asked, report: str, filters: Filters, where: str) -> str:

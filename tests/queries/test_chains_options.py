@@ -108,7 +108,7 @@ def test_the_limit_counts_what_is_left_after_narrowing(shop: Path) -> None:
     result = run("chains", "--db", shop, "--to", "inventory", "--limit", "1", "-f", "jsonl")
 
     assert len(result.stdout.splitlines()) == 1
-    assert "more than 1 row;" in result.stderr
+    assert "cut after 1 row;" in result.stderr
 
 
 def test_compared_windows_show_what_is_new_gone_and_slower(two_days: Path) -> None:

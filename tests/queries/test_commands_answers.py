@@ -117,7 +117,7 @@ def test_a_limit_says_that_there_is_more(file: Path) -> None:
     result = run("hops", "--db", file, "--limit", "2", "-f", "json")
 
     assert len(json.loads(result.stdout)) == 2
-    assert "more than 2 rows" in result.stderr
+    assert "cut after 2 rows" in result.stderr
     assert "more than" not in run("hops", "--db", file, "--limit", "0").stderr
 
 

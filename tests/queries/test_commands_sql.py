@@ -76,7 +76,7 @@ def test_a_limit_is_said(file: Path) -> None:
     result = run(file, "select * from range(10)", "--limit", "3", "-f", "jsonl")
 
     assert len(result.stdout.splitlines()) == 3
-    assert "more than 3 rows" in result.stderr
+    assert "cut after 3 rows" in result.stderr
 
 
 @pytest.mark.parametrize(
