@@ -1,6 +1,6 @@
 """Classes of hosts and addresses: one function for the whole project. No I/O, no name is resolved.
 
-Source: findings.md 4.1. Python calls 100.64/10 neither private nor global, and calls NAT64 and 6to4 addresses global
+Python calls 100.64/10 neither private nor global, and calls NAT64 and 6to4 addresses global
 although they embed a private one: both are settled here.
 """
 

@@ -36,7 +36,7 @@ def manifest(files: tuple[Path, ...], form: str) -> None:
 
 
 def _as_json(one: Manifest) -> dict[str, Any]:
-    """The manifest's fields; 64-bit integers as decimal strings (contract: JSON)."""
+    """The manifest's fields; 64-bit integers as decimal strings, as in all JSON of ours."""
     shown = asdict(one)
     for accepted in shown["accepted"]:
         accepted["until_unix_nano"] = str(accepted["until_unix_nano"])

@@ -51,7 +51,7 @@ EDGE_HEADERS: Final = (
     *("client-cert-chain", "l5d-client-id"),
 )
 EDGE_HEADER_PREFIXES: Final = ("ssl-client-", "x-ssl-client-", "x-bindtrace-")
-"""What public listeners take off a request, by canonical name (enforcement.md 3.13)."""
+"""What public listeners take off a request, by canonical name."""
 TRACE_HEADERS: Final = ("traceparent", "tracestate")
 BAGGAGE_HEADER: Final = "baggage"
 EDGE_TRACEPARENT_HEADER: Final = "x-bindtrace-traceparent"
@@ -71,7 +71,7 @@ ENV: Final = "bindtrace.env"
 DEPLOYMENT: Final = "bindtrace.deployment"
 HOSTS: Final = "bindtrace.hosts"
 
-# --- what a receiver's own validation says (enforcement.md 3.16) -------------------------------------------
+# --- what a receiver's own validation says -------------------------------------------------------------
 
 AUTHZ_DECISION: Final = "bindtrace.authz.decision"
 AUTHZ_REASON: Final = "bindtrace.authz.reason"
@@ -158,7 +158,7 @@ PROXY_COMPONENTS: Final = ("proxy",)
 PROXY_SDKS: Final = ("envoy",)
 """A span is a proxy's when its `component` or its resource's SDK name is one of these."""
 
-# --- reasons of a verdict (enforcement.md 3.10) ----------------------------------------------------------
+# --- reasons of a verdict -------------------------------------------------------------------------------
 
 REASONS: Final[dict[str, tuple[str, ...]]] = {
     "allowed": ("ok", "ok_bearer", "exempt_path", "not_applicable_public"),

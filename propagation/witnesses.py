@@ -1,7 +1,7 @@
 """Who a certificate or a verified token says is calling: the identity, and the service that its name means.
 
 A SPIFFE ID of ours, of Istio or of anybody, Linkerd's host-like identity, and Envoy's x-forwarded-client-cert. Text in,
-values out; nothing is validated here: a receiver did, or nobody did (enforcement.md 3.17 grades which).
+values out; nothing is validated here: a receiver did, or nobody did.
 """
 
 from __future__ import annotations

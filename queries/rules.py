@@ -38,7 +38,6 @@ REQUIRED: Final = (
     "fix",
     "check",
     "may be wrong when",
-    "source",
 )
 
 

@@ -1,7 +1,7 @@
 """Who sent a resource's spans, where that matters: an attribute that only the receiver writes. No I/O here.
 
 A sender that proved to be a workload and speaks for another service is named on that resource, and whoever sends what
-an authority tells is named too (enforcement.md 3.17). All others are left as they came, so that a request is not
+an authority tells is named too. All others are left as they came, so that a request is not
 written anew for what nobody would ask.
 """
 

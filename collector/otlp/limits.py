@@ -1,4 +1,4 @@
-"""What one request may hold, and what is said of one that holds more (reliability.md 6.2). Values only."""
+"""What one request may hold, and what is said of one that holds more. Values only."""
 
 from __future__ import annotations
 

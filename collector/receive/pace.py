@@ -14,9 +14,9 @@ from typing import Final
 from bindtrace.collector.journal.loaded import Waiting
 
 HOLD_S: Final = 5.0
-"""Longest that one answer is held: Python's exporters give up after 10 s in all (otlp.md 2.5)."""
+"""Longest that one answer is held: Python's exporters give up after 10 s in all."""
 AHEAD_BYTES: Final = 96 * 1024 * 1024
-"""About a second of storing at its full speed; reference/ingest.md, Journal layout."""
+"""About a second of storing at its full speed."""
 STILL_S: Final = 5.0
 """Storage that said nothing for so long is away or blocked."""
 _LOOK_S: Final = 0.1

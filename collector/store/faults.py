@@ -19,7 +19,7 @@ from bindtrace.queries.lake.refusals import is_of_lake
 
 INDEX: Final = "index.jsonl"
 AGAIN_NANO: Final = 600 * 10**9
-"""A second fatal error within this time is no accident: storage stays away until it has passed (reliability.md 6.6)."""
+"""A second fatal error within this time is no accident: storage stays away until it has passed."""
 
 _DAMAGE: Final = (
     "corrupt database file",

@@ -127,7 +127,7 @@ class Retention:
         return int(row[0])
 
     def _prune_digests(self, now_nano: int) -> None:
-        """Exporters send again within minutes; older digests answer nobody (reliability.md 6.4)."""
+        """Exporters send again within minutes; older digests answer nobody."""
         with self._gate:
             self._con.execute(
                 """

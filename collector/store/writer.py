@@ -23,7 +23,7 @@ from bindtrace.propagation.clock import now_unix_nano
 from bindtrace.queries.transaction import transaction
 
 REMEMBERED: Final = 500_000
-"""Digests held in memory, about 70 MB when full; exporters send again within minutes (otlp.md 2.5)."""
+"""Digests held in memory, about 70 MB when full; exporters send again within minutes."""
 REMEMBERED_NANO: Final = 24 * 3600 * 10**9
 
 

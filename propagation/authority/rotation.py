@@ -1,6 +1,6 @@
 """When a key is prepared, activated and removed. Pure: keys and time in, steps out; the invariants are code.
 
-The letters are those of enforcement.md 3.6. A key is *published* from its creation (it is in every bundle), *active*
+A key is *published* from its creation (it is in every bundle), *active*
 once it signs, *retired* when a younger one signs, and leaves the bundle when nothing it signed can be valid.
 """
 

@@ -3,6 +3,6 @@
 - `request`: what is judged and by what: `Request`, `Receiver`, `Trust`, `Judgement`
 - `headers`, `forwarded`: header names by canonical spelling; certificates that a hop hands on
 - `memory`: replay cache, verified-token cache, certificate cache; `token_checks`, `call_checks`, `peer_checks`,
-  `proof_checks`: the ordered tables of reasons; `judge`: runs them (enforcement.md 3.9)
-- `modes`: from a reason to what happens (3.10, 3.11)
+  `proof_checks`: the ordered tables of reasons; `judge`: runs them
+- `modes`: from a reason to what happens
 """

@@ -1,4 +1,4 @@
-"""Step 8: is this token good for this call. An ordered table of reasons over verified claims and the policy."""
+"""Is this token good for this call. An ordered table of reasons over verified claims and the policy."""
 
 from __future__ import annotations
 

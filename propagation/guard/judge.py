@@ -1,4 +1,4 @@
-"""The receiver's judgement of one request, in the pinned order of enforcement.md 3.9. Pure, but for its memory.
+"""The receiver's judgement of one request, in the order that docs/enforcement.md lists. Pure, but for its memory.
 
     judgement = judge(request, receiver, trust, memory, now_s=…)
 
@@ -29,7 +29,7 @@ HEADERS: Final[list[tuple[str, Callable[[Found], bool]]]] = [
     ("credential_duplicate", lambda found: not found.doubled),
     ("credential_missing", lambda found: found.text(WIT_HEADER) is not None),
 ]
-"""Step 2, and the beginning of step 3."""
+"""What the header names alone decide, and whether there is a token at all."""
 
 
 def judge(request: Request, receiver: Receiver, trust: Trust, memory: Memory, *, now_s: float) -> Judgement:
@@ -96,9 +96,9 @@ def _proven(peer: Peer, text: str | None, wit_text: str) -> _Proven:
 
 
 def _at_the_edge(request: Request, found: Found, trust: Trust, memory: Memory, now_s: float) -> Judgement:
-    """Step 1: nobody is authenticated here; what nobody outside may send is named, and taken off by the guard.
+    """Nobody is authenticated here; what nobody outside may send is named, and taken off by the guard.
 
-    A token that verifies says that an internal caller came in by the public door (F04).
+    A token that verifies says that an internal caller came in by the public door.
     """
     text = found.text(WIT_HEADER)
     wit = authenticate(text, trust, memory, now_s) if text is not None else None

@@ -1,4 +1,4 @@
-"""Step 10: the proof token of one request. An ordered table of reasons; the last two ask the replay cache."""
+"""The proof token of one request. An ordered table of reasons; the last two ask the replay cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Steps 3 to 7: is this an identity token of a domain that we trust, and is it good now. Ordered tables of reasons.
+"""Is this an identity token of a domain that we trust, and is it good now. Ordered tables of reasons.
 
 What the bytes alone decide is kept per token and bundle; times and what is taken back are asked every time.
 """
@@ -90,7 +90,7 @@ AUTHENTICITY: Final[list[tuple[str, Callable[[Token], bool]]]] = [
     ("claims_invalid", Token.has_claims),
     ("issuer_mismatch", lambda token: token.wit.issuer == SCHEME + token.subject.trust_domain),
 ]
-"""Reason, and what has to hold; the first that does not is the answer (enforcement.md 3.9, steps 3 to 7)."""
+"""Reason, and what has to hold; the first that does not is the answer."""
 
 
 def taken_back(wit: Wit, trust: Trust) -> bool:

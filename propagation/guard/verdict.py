@@ -19,7 +19,7 @@ Value = str | bool | int | float | tuple[str, ...]
 _CONTROL: Final = re.compile(r"[^\x20-\x7e]")
 _SHORT: Final = 32
 REFRESHES_MISSED: Final = 5
-"""After so many a receiver's trust is late (findings.md F11)."""
+"""After so many a receiver's trust is late."""
 _OF_TIMES: Final = frozenset({"peer_cert_expired", "peer_cert_not_yet_valid", "pop_expired"})
 
 
@@ -42,7 +42,7 @@ def attributes(
     mutated: bool = False,
     fidelity: str = "raw",
 ) -> dict[str, Value]:
-    """Span attributes by enforcement.md 3.16. Absent values are left out."""
+    """Span attributes (docs/enforcement.md, What the span says). Absent values are left out."""
     values: dict[str, Value] = {
         words.AUTHZ_DECISION: outcome.decision,
         words.AUTHZ_WOULD: outcome.would,

@@ -1,6 +1,5 @@
 -- Facts: every shape of call with its road and protection, its grade, and what the decision needs to know of it.
 -- reads: graded
--- source: findings.md F04 (road), enforcement.md 3.17 (grade)
 create or replace temp table facts as
 select
     g.shape,

@@ -2,7 +2,7 @@
 -- parameters: after, upto (load ids)
 -- reads: spans, instrumentation_scopes, resources
 -- only where: select 1 from instrumentation_scopes where name = 'bindtrace.authority'
--- why: a span's verdict is one service's word; that the credential was ever issued is another's (enforcement.md 3.17).
+-- why: a span's verdict is one service's word; that the credential was ever issued is another's.
 insert into issued_credentials
 select
     told.credential_sha256,

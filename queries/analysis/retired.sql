@@ -2,7 +2,7 @@
 -- parameters: after, upto (load ids)
 -- reads: spans, instrumentation_scopes, resources
 -- only where: select 1 from instrumentation_scopes where name = 'bindtrace.authority'
--- why: that a deployment is no longer to be called nobody knows but who replaced it (findings.md F12).
+-- why: that a deployment is no longer to be called nobody knows but who replaced it.
 insert into deployment_states
 select
     told.subject,

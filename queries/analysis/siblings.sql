@@ -1,6 +1,6 @@
 -- Siblings: a gateway that sent its own traceparent and the one it had received; the callee took the received one.
 -- reads: nodes, traits, entered, unanswered
--- source: proxies-and-libraries.md 1.4 (two traceparent headers under undici's instrumentation)
+-- source: undici's instrumentation sends two traceparent headers where a gateway forwards the one that it received
 -- why: one request cannot reach two services. Where server spans of different services have one and the same client
 --      span as parent (a lost one proves nothing: it may have been the server of both), and just one of two services
 --      was calling and got no answer, the other is what it called. Where that cannot be told, nobody is named caller.

@@ -54,7 +54,7 @@ told as (
         s.authz_replayed = 'true' as replayed,
         s.trust_late = 'true' as trust_late,
         s.edge_stripped is not null and s.edge_stripped <> '-' as stripped,
-        -- renewed at a half of its life, it is late from two thirds (findings.md F11)
+        -- renewed at a half of its life, it is late from two thirds
         case
             when 6 * s.credential_age_s::integer > 5 * (s.credential_age_s::integer + s.credential_remaining_s)
                 then 'credential-ending'

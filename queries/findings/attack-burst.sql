@@ -9,7 +9,6 @@
 -- fix: look whether one caller with a valid identity elsewhere sends them (a broken deploy); if not, close the way that they come by.
 -- check: bindtrace findings --rule attack-burst --callee {callee} --since 10m
 -- may be wrong when: a client was deployed with a broken credential.
--- source: findings.md F22
 with refused as (
     select
         *,

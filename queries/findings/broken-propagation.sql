@@ -10,7 +10,6 @@
 -- remedy: let the caller send traceparent with its calls to the callee (propagate the context to that address).
 -- check: bindtrace hops --caller {caller} --callee {callee} --pairing binding-header --since 10m
 -- may be wrong when: the caller restarts its traces on purpose.
--- source: findings.md F19
 select
     h.trace_id,
     h.anchor_span_id,

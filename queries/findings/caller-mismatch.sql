@@ -10,7 +10,6 @@
 -- remedy: let the caller send its own name and credential; where it does, find out who else uses them.
 -- check: bindtrace hops --caller {caller} --callee {callee} --grade contradicted --since 10m
 -- may be wrong when: the names are one service (map them under [services.NAME] match in bindtrace.toml), or it calls for another (`delegates_for`).
--- source: findings.md F05
 select
     h.trace_id,
     h.anchor_span_id,

@@ -9,7 +9,6 @@
 -- fix: look for a loop in the chain, or set `max_hops` in bindtrace.toml to what is meant.
 -- check: bindtrace findings --rule chain-depth --caller {caller} --callee {callee} --since 10m
 -- may be wrong when: the chain is that long on purpose.
--- source: issue 5, chain-level rules
 with allowed as (
     select coalesce(min(max_hops), 16) as hops from manifests where in_force_until_unix_nano is null
 )

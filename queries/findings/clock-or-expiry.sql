@@ -10,7 +10,6 @@
 -- remedy: set the clocks of both right (NTP), and see that the caller reaches the authority that renews its credentials.
 -- check: bindtrace findings --rule clock-or-expiry --caller {caller} --callee {callee} --since 10m
 -- may be wrong when: somebody tries old credentials that were found somewhere.
--- source: findings.md F10
 with late as (
     select
         h.trace_id,

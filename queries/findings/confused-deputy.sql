@@ -9,7 +9,6 @@
 -- fix: let {callee} ask for the end user's or transaction's token in calls of {caller}, or narrow the grant of {caller} to routes that anybody may ask for.
 -- check: bindtrace findings --rule confused-deputy --caller {caller} --callee {callee} --since 10m
 -- may be wrong when: the route is open to everybody and only reads, or spans leave out the user on purpose.
--- source: findings.md F18
 with sensitive as (
     select distinct service from services where sensitive
 ),

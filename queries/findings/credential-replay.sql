@@ -10,7 +10,6 @@
 -- remedy: use mTLS to this callee, where there is nothing to replay, and find out who reads its requests or sends them again.
 -- check: bindtrace findings --rule credential-replay --caller {caller} --callee {callee} --since 10m
 -- may be wrong when: a proxy between them sends a request again by itself.
--- source: findings.md F08, enforcement.md 3.15
 with again as (
     select
         h.trace_id,

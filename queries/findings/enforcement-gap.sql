@@ -12,7 +12,6 @@
 -- remedy: put the guard outermost, and close the port or mounted application that it does not stand before.
 -- check: bindtrace findings --rule enforcement-gap --callee {callee} --since 10m
 -- may be wrong when: these paths are exempt on purpose, or a proxy that judges them lost its spans.
--- source: findings.md F14, enforcement.md 3.14
 with guards as (
     select
         callee,

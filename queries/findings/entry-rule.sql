@@ -11,7 +11,6 @@
 -- remedy: let the caller ask a service of the way, or add one to `only_through` of the callee.
 -- check: bindtrace findings --rule entry-rule --callee {callee} --since 10m
 -- may be wrong when: the service to pass sends no spans.
--- source: issue 5, chain-level rules
 with guarded as (
     select service, any_value(only_through) as through, any_value(file) as file, any_value(line) as line
     from services

@@ -10,7 +10,6 @@
 -- remedy: give the caller a binding to the callee of its own environment; if the callee is shared, list that environment in its `environments` in bindtrace.toml.
 -- check: bindtrace findings --rule environment-crossing --caller {caller} --callee {callee} --since 10m
 -- may be wrong when: the two names mean one environment, or the callee is shared and does not say so.
--- source: findings.md F13
 with spelled as (
     select * from (values ('prod', 'production'), ('stage', 'staging'), ('dev', 'development')) as s (short, name)
 ),

@@ -10,7 +10,6 @@
 -- fix: mend the finding and remove the exception, or renew it with a new date and reason.
 -- check: bindtrace check --no-traffic --manifest {file}
 -- may be wrong when: never; the date is the author's own.
--- source: contract.md, expired-exception
 select
     caller,
     callee,

@@ -11,7 +11,6 @@
 -- remedy: close the route or domain that exposes it; the services that call it have their bindings.
 -- check: bindtrace findings --rule exposed-and-bound --callee {callee}
 -- may be wrong when: the public callers are rare, or send no spans.
--- source: platforms.md 5, exposure x bindings
 with opened as (
     select service, arg_min(source, line) as source, arg_min(file, line) as file, min(line) as line
     from (

@@ -10,7 +10,6 @@
 -- remedy: bring back what the guard was missing, and set fail_open_until_s of the receiver to 0.
 -- check: bindtrace findings --rule fail-open-used --callee {callee} --since 10m
 -- may be wrong when: it was a planned exercise; accept it in [[exceptions]] until its end.
--- source: findings.md F17
 with opened as (
     select
         *,

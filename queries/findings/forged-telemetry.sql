@@ -10,7 +10,6 @@
 -- remedy: treat what the callee reports as untrusted since the first of these calls, and find out who writes its spans; look whether the whole issuance log was given.
 -- check: bindtrace findings --rule forged-telemetry --callee {callee} --since 10m
 -- may be wrong when: the issuance log that was given lacks a part of its middle.
--- source: findings.md F15, enforcement.md 3.17
 select
     h.trace_id,
     h.anchor_span_id,

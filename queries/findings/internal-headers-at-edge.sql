@@ -10,7 +10,6 @@
 -- remedy: let our services send these headers to their bindings alone, and take back a token that the outside has seen.
 -- check: bindtrace findings --rule internal-headers-at-edge --callee {callee} --since 1h
 -- may be wrong when: a CDN before the edge adds such a header itself, or a scanner of yours tries it.
--- source: findings.md F06
 with stripped as (
     select
         h.trace_id,

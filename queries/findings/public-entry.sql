@@ -10,7 +10,6 @@
 -- remedy: remove the route to the callee, or declare it as a public rewrite.
 -- check: bindtrace hops --callee {callee} --road public --verdict denied --since 10m
 -- may be wrong when: the rewrite is declared in a manifest that was not given, or a load balancer checks health from outside (declare it as a probe).
--- source: contract.md, public-entry: needs positive evidence of an edge; a missing parent alone never fires
 select
     h.trace_id,
     h.anchor_span_id,
@@ -30,6 +29,7 @@ left join (
     group by service
 ) as s on s.service = h.callee
 where
+    -- a missing parent alone proves nothing: the road must show that the call came through an edge
     (h.caller is null or list_contains(h.marks, 'caller-outside'))
     and h.road = 'public'
     and h.verdict = 'denied'

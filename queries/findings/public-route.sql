@@ -10,7 +10,6 @@
 -- remedy: call the callee by its binding, or declare one, then remove the public route to it if nothing else needs it.
 -- check: bindtrace hops --caller {caller} --callee {callee} --road public --since 10m
 -- may be wrong when: the callee is public on purpose and has no binding; declare its exposure as public.
--- source: findings.md F04
 with open as (
     select distinct service from services where exposure = 'public'
 ),

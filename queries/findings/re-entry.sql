@@ -10,7 +10,6 @@
 -- remedy: call the callee by its binding, or declare one, and not by the public edge.
 -- check: bindtrace findings --rule re-entry --caller {caller} --callee {callee} --since 10m
 -- may be wrong when: the callee is public on purpose and has no binding; declare its exposure as public.
--- source: issue 5, chain-level rules
 select
     h.trace_id,
     h.anchor_span_id,

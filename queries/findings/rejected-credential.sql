@@ -10,7 +10,6 @@
 -- remedy: find out who sends them, and renew the caller's credentials if they were taken.
 -- check: bindtrace hops --caller {caller} --callee {callee} --verdict denied --since 10m
 -- may be wrong when: a client was deployed with a broken credential.
--- source: findings.md F22 below its count, enforcement.md 3.10
 with refused as (
     select
         *,

@@ -10,7 +10,6 @@
 -- remedy: look whether the workload can reach the authority (its log says event=refresh_failed or event=renewal_refused, with why).
 -- check: bindtrace report credentials
 -- may be wrong when: it is a job that ends before its credentials do.
--- source: findings.md F11
 with late as (
     select
         h.trace_id,

@@ -10,7 +10,6 @@
 -- fix: switch off the capture of these attributes in {caller}, and renew the credentials.
 -- check: bindtrace findings --rule secret-in-telemetry --caller {caller} --since 10m
 -- may be wrong when: the value is a public key, an example or a test's.
--- source: findings.md F07
 select
     service as caller,
     -- what its shape shows to be one was live; under a telling name alone anything may stand

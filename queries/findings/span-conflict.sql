@@ -9,7 +9,6 @@
 -- fix: update the SDK or exporter of {callee} (some send a span again after changing it), and let nobody else send in its name.
 -- check: bindtrace findings --rule span-conflict --callee {callee} --since 10m
 -- may be wrong when: an SDK sends a span once unfinished and once finished.
--- source: findings.md F21
 with counted as (
     select
         *,

@@ -10,7 +10,6 @@
 -- remedy: stop the old deployment, or let what leads to it (an alias, a pin, an address) lead to the new one.
 -- check: bindtrace findings --rule stale-deployment --since 10m
 -- may be wrong when: two deployments are meant to run side by side; register the older one again.
--- source: findings.md F12
 with latest as (
     select
         service,

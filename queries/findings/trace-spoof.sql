@@ -9,7 +9,6 @@
 -- fix: restart traces at the edge before {callee} (a new trace id, the old one as a link), and remove Service-Binding there.
 -- check: bindtrace findings --rule trace-spoof --callee {callee} --since 10m
 -- may be wrong when: a browser or an app of your own begins traces; say so by `outside = true` of its service.
--- source: findings.md F16
 with entries as (
     select trace_id, anchor_span_id, answered, start_time_unix_nano as start
     from hops

@@ -11,7 +11,6 @@
 -- remedy: let the callee export with its own certificate; where the sender sends on for others, say so: [services.NAME] forwarder = true.
 -- check: bindtrace findings --rule unattested-telemetry --callee {callee} --since 10m
 -- may be wrong when: the two names are one service (map them under [services.NAME] match in bindtrace.toml).
--- source: findings.md F15, enforcement.md 3.17
 with others as (
     select
         resource_id,

@@ -9,7 +9,6 @@
 -- fix: give {caller} an identity and the caller's side of the guard (bindtrace run, or its transport).
 -- check: bindtrace hops --caller {caller} --callee {callee} --verdict denied --since 10m
 -- may be wrong when: the caller is a health check; declare its path as exempt at the guard.
--- source: findings.md F03
 select
     h.trace_id,
     h.anchor_span_id,

@@ -11,7 +11,6 @@
 -- remedy: declare a binding from the caller to the callee where the call is meant, or remove the call.
 -- check: bindtrace hops --caller {caller} --callee {callee} --verdict denied --since 10m
 -- may be wrong when: a deploy is under way, and the guard's policy is older than the binding: pending for five minutes.
--- source: findings.md F01
 with fixes (reason, instead) as (
     -- a receiver's reasons of the class grant: {0} the caller, {1} the callee, {2} the request
     values

@@ -10,7 +10,6 @@
 -- remedy: declare a binding to the callee in the caller's manifest, or remove the call.
 -- check: bindtrace hops --caller {caller} --callee {callee} --verdict denied --since 10m
 -- may be wrong when: the call is a health check or a log shipper (declare it as a probe), or the manifest that declares it was not given.
--- source: findings.md F02
 with denied as (
     select
         h.*,

@@ -10,7 +10,6 @@
 -- remedy: read the log of the guard (event=guard_fault, event=refresh_failed), and see that it reaches its authority.
 -- check: bindtrace hops --callee {callee} --verdict denied --since 10m
 -- may be wrong when: the service had just been started.
--- source: enforcement.md 3.10, classes guard and system
 with unjudged as (
     select *
     from hops

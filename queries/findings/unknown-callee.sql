@@ -11,7 +11,6 @@
 -- remedy: declare the host under [services.NAME] hosts in bindtrace.toml (and a binding from the caller), or remove the call.
 -- check: bindtrace hops --caller {caller} --callee {host} --since 10m
 -- may be wrong when: the host is an agent of the machine itself, such as a telemetry or metadata endpoint.
--- source: contract.md, unknown-callee
 select
     h.trace_id,
     h.anchor_span_id,

@@ -11,7 +11,7 @@
 -- fix: give its listener the access_log of `bindtrace proxy envoy --fragment`, and look whether its spans are sampled or lost.
 -- check: bindtrace findings --rule unseen-refusal --callee {callee} --since 10m
 -- may be wrong when: calls that were refused before the window began are told of within it, or later than half a minute; or hops are kept shorter than spans.
--- source: findings.md 4.1 (at least n), Envoy's listener and RBAC statistics
+-- source: Envoy's listener and RBAC statistics
 with counted as (
     select distinct
         s.trace_id,

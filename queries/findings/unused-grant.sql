@@ -11,7 +11,6 @@
 -- remedy: remove the grant, or say how rarely it is used (`used_within_days` of a grant in bindtrace.toml).
 -- check: bindtrace findings --rule unused-grant --caller {caller} --callee {callee}
 -- may be wrong when: the job that uses it is seasonal, or the calls leave no spans.
--- source: findings.md F20
 with since_when as (
     select revision, min(in_force_from_unix_nano) as in_force from manifests group by revision
 ),

@@ -10,7 +10,6 @@
 -- remedy: let the caller connect with what the callee asks for (its transport, or a sidecar), or ask for less under `protection` in the manifest.
 -- check: bindtrace findings --rule weak-assurance --caller {caller} --callee {callee} --since 10m
 -- may be wrong when: a proxy on the same machine ends the TLS and sends no spans, or a roll-out is under way.
--- source: findings.md F09
 with asked as (
     select caller, callee, any_value(protection) as protection
     from grants

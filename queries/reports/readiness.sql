@@ -3,7 +3,7 @@
 -- reads: hops, grants, spans, identities
 -- why: what was sampled is known only with a margin. share_at_least is the lower end of Wilson's interval (95 %, one
 -- side); where every call was recorded (sampling 1) it is the share itself.
--- source: enforcement.md 3.11; OpenTelemetry probability sampling (tracestate `ot=th`: a rejection threshold of 56 bits)
+-- source: OpenTelemetry probability sampling (tracestate `ot=th`: a rejection threshold of 56 bits)
 with made as (
     select *, make_timestamp_ns(start_time_unix_nano::bigint)::date as day
     from hops

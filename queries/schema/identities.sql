@@ -15,7 +15,7 @@ select
     coalesce(bool_or(m.role = 'edge'), false) as edge,
     coalesce(bool_or(r.sdk = 'envoy'), false) as proxy,
     any_value(json_extract_string(r.attributes, '$."bindtrace.exporter"')) as exporter,
-    -- a workload that proved to be another than its telemetry says (enforcement.md 3.17)
+    -- a workload that proved to be another than its telemetry says
     coalesce(exporter_environment(exporter) is not null, false)
         and coalesce(
             exporter_service(exporter) <> coalesce(any_value(m.service), any_value(r.service))

@@ -1,4 +1,4 @@
-"""The named measurements: each yields lines for a person. The bars are those of the project's Step 2."""
+"""The named measurements: each yields lines for a person. README.md says what was found, and against which bars."""
 
 from __future__ import annotations
 

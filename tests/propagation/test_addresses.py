@@ -1,4 +1,4 @@
-"""Classes of hosts: the traps of findings.md 4.1."""
+"""Classes of hosts and addresses, and those that look like another."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
 """Requests as Grafana's Tempo, Prometheus and Jaeger data sources and Jaeger's UI make them, and answers read as
 strictly as they do: protobuf and proto-JSON that refuse what they do not know, and shapes in which every key counts.
-
-source: read-apis.md 3.1, 3.3, 3.4.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Forty shops that look odd and do no wrong, each with a twin that does: the traps of findings.md, section 4.
+"""Forty shops that look odd and do no wrong, each with a twin that does.
 
 A scene draws what its services do in one trace, and in its twin (`bad`) also the fault, with the rule that finds it.
 """
