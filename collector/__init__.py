@@ -1,1 +1,1 @@
-"""bindtrace.collector."""
+"""Receives, stores and serves: everything that runs in the collector's own processes, and its commands."""

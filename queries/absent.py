@@ -1,4 +1,4 @@
-"""Tells Python once which libraries DuckDB's client would look for again and again. For processes of our own."""
+"""Tells Python that libraries are missing for which DuckDB's client would look at every value. Our processes only."""
 
 from __future__ import annotations
 

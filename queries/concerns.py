@@ -1,4 +1,4 @@
-"""Which rules the calls of some traces concern, told once of each distinct tuple of facts.
+"""Which rules the calls of some traces concern, worked out once for each distinct tuple of facts.
 
 The statement that tells takes longer to plan than a trace takes to read (7 ms of 27 conditions), and calls are alike:
 a process runs it for facts that it has not seen before under the policy in force. Never runs a rule.

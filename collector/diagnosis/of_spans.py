@@ -1,4 +1,4 @@
-"""Whether spans arrive, whole and in time, and what they lack that a chain is made of."""
+"""Whether spans arrive, whole and in time, and which evidence they lack to be joined into chains."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""bindtrace.collector.journal."""
+"""What receivers have acknowledged, on disk: written by receivers, read and removed by the loader."""

@@ -1,4 +1,4 @@
-"""Zipkin's spans on the API's address, for who knows only that one. A receiver's intake, in the storage process.
+"""Zipkin's spans on the API's address, for senders that know no other: a receiver's intake in the storage process.
 
 Its journal directory is made with the first request: a collector that nobody sends Zipkin to has none.
 """

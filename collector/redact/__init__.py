@@ -1,1 +1,1 @@
-"""bindtrace.collector.redact."""
+"""Takes credentials out of telemetry before anything is written."""

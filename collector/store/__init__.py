@@ -1,1 +1,1 @@
-"""bindtrace.collector.store."""
+"""The storage process: loads the journal, analyses, seals, deletes, and answers questions."""

@@ -1,4 +1,4 @@
-"""Judging a request with the trust of now: an unknown key is asked for once, faults of ours are refused."""
+"""Judges a request by the trust there is now: an unknown key is asked for once, faults of ours are refused."""
 
 from __future__ import annotations
 

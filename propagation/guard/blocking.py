@@ -1,4 +1,4 @@
-"""Judging with the trust of now on a thread that may wait, as WSGI and gRPC servers have them."""
+"""Judges by the trust there is now, on a thread that may wait, as WSGI and gRPC servers have them."""
 
 from __future__ import annotations
 

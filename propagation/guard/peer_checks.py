@@ -1,4 +1,4 @@
-"""What the peer certificate says, by the bundle of now. An ordered table of reasons.
+"""What the peer certificate says, by the current bundle. An ordered table of reasons.
 
 The certificate is the connection's own, or one that a listed hop forwarded. What the handshake said is not asked.
 """

@@ -1,4 +1,4 @@
-"""`WSGIGuard`: the same judgement for WSGI, as far as WSGI servers let see what arrived.
+"""`WSGIGuard`: the same judgement for WSGI, as far as WSGI servers show what arrived.
 
     application = WSGIGuard(application, mode="enforce", receiver=receiver, trust=trust)
 

@@ -1,4 +1,4 @@
-"""Kubernetes manifests, which Istio's, Linkerd's and App Mesh's are: objects of any kinds, in any number of documents.
+"""Kubernetes manifests, those of Istio, Linkerd and App Mesh too: objects of any kind, in any number of documents.
 
 Also what `kubectl get … -o yaml` (or `-o json`) prints: lists of objects. Kinds that say nothing about who may call
 whom are passed over.

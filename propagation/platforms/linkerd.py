@@ -1,4 +1,4 @@
-"""Linkerd: servers, routes and who may call them, as policies. What a Server selects is closed but for those named.
+"""Linkerd: servers, routes and who may call them, as policies. A Server is closed to all who are not named.
 
 Source: linkerd.io/2.19/reference/authorization-policy. Objects name each other across files, so servers, routes and
 authentications are definitions: a name that no file defines makes what asks for it unknown.

@@ -1,4 +1,4 @@
-"""Real proxies before a service: what they are configured with, the endpoint that they ask, and running all of it.
+"""Real proxies in front of a service: their configuration, the endpoint that they ask, and running all of it.
 
 - `plan`: what a proxy is to do, as manifests and options say; `registry`: where callees are
 - `envoy`, `envoy_rules`, `envoy_tls`: a whole Envoy; `templates`: nginx and Caddy; `proxy_command` prints them

@@ -1,4 +1,4 @@
--- Browsers: what runs at its users' is outside, also where no manifest says so.
+-- Browsers: what runs in its users' browsers is outside, also where no manifest says so.
 -- reads: identities, outsiders
 -- only where: select 1 from resources where contains(attributes, 'webjs')
 insert into outsiders

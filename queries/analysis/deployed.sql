@@ -1,4 +1,4 @@
--- Deployed: the revisions that calls of a deployment are judged by, where manifests are of one.
+-- Deployed: the revisions that judge the calls of one deployment, where manifests name deployments.
 -- reads: policy_of_calls
 -- only where: select 1 from manifests where deployment is not null
 insert into judged_by

@@ -1,4 +1,4 @@
--- Leads: the spans by which some service was reached that was seen itself.
+-- Leads: the spans through which a service was reached whose own spans are there.
 -- reads: visits, proxied
 create or replace temp table leads as
 with last_proxies as (

@@ -1,4 +1,4 @@
--- Probed: the shapes of call that a declared checker makes: from its addresses, at its paths.
+-- Probed: the shapes of call that a declared health checker makes: from its addresses, at its paths.
 -- reads: placed, host_classes, probes
 -- why: a load balancer that asks whether a service lives is no visitor. What a probe says of the user agent no column
 --      shows, so one that names it matches nothing.

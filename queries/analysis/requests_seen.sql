@@ -1,4 +1,4 @@
--- Requests seen: each distinct call of which a grant or policy asks more than who calls whom, to be ruled on once.
+-- Requests seen: each distinct call for which a grant or policy asks more than who calls whom, to be ruled on once.
 -- reads: dated, asked, pairs
 create or replace temp table requests_seen as
 select distinct

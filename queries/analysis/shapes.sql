@@ -1,4 +1,4 @@
--- Shapes: the calls that are alike in all that is decided from, once each; `calls` lists which they are.
+-- Shapes: calls that are alike in all that decides, once each; `calls` says which calls they are.
 -- reads: witnessed, periods, believed_credentials, traits, outsiders, asked
 -- why: what is named, placed, granted and judged below is so once a shape and not once a call. What is decided from and
 --      differs from call to call is a column here that takes few values: a period for a time, an equality for two hashes.

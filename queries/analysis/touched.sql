@@ -1,4 +1,4 @@
--- The traces to analyse again: those with spans of newer loads, and those of which these say more.
+-- Touched: the traces to analyse again: those with spans of newer loads, and those about which these say more.
 -- parameters: after, upto, issued_since, log_from, log_until (load ids; Unix nanoseconds of the first credential that is news,
 --             and from where to where the issuance log has grown)
 -- why: a late span re-opens its trace, and one half of a broken call re-opens the trace of the other half. Traces are

@@ -1,4 +1,4 @@
--- Traits: what spans say of themselves that many say alike, each distinct tuple of it once, with who says it.
+-- Traits: what many spans say alike, each distinct tuple of it once, with the service that says it.
 -- parameters: first_load, last_load (of the touched traces)
 -- reads: touched, spans, identities, service_matches, believed_credentials
 -- why: names, hosts, states and statuses repeat: a few thousand tuples in a million spans. All that is decided from

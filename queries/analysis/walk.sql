@@ -1,4 +1,4 @@
--- Walk: every span with the visit it belongs to, and what the next call from there would leave by.
+-- Walk: every span with the visit that it belongs to, and what a call from there would leave by.
 -- reads: nodes
 -- why: a visit is one service at work on one request; a new visit is a call. Sidecars carry their service's name
 --      and so fold into its visit by themselves; a declared edge has visits of its own that calls look through.

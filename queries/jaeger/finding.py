@@ -1,4 +1,4 @@
-"""Which traces a Jaeger search means, said as TraceQL so that one search engine answers both."""
+"""Which traces a Jaeger search means, as TraceQL, so that one search engine answers both."""
 
 from __future__ import annotations
 

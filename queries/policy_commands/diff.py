@@ -1,4 +1,4 @@
-"""`bindtrace policy diff`: what one manifest declares otherwise than another. Judges no traffic."""
+"""`bindtrace policy diff`: how two manifests differ in what they declare. Judges no traffic."""
 
 from __future__ import annotations
 

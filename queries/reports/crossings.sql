@@ -1,4 +1,4 @@
--- Crossings: calls that went by a binding, and how many of them no callee was seen to take up.
+-- Crossings: calls that went by a binding, and how many of them were answered by no callee that was seen.
 -- parameters: since, until
 -- reads: hops
 -- why: where none is, although the callee sends spans, the trace context does not cross (seen: @vercel/otel's default).

@@ -1,4 +1,4 @@
--- Policy of calls: the revisions that a call is judged by: by its deployment where a manifest is of that, else by its time.
+-- Policy of calls: which revisions judge a call: those of its deployment where a manifest names it, else those of its time.
 -- reads: manifests, policy_periods, service_revisions
 create or replace view policy_of_calls as
 with in_force as (

@@ -1,4 +1,4 @@
--- Probes: calls of checkers, which are no service's. All that a row says must hold.
+-- Probes: calls of health checkers, which belong to no service. All that a row says must hold.
 create table if not exists probes (
     name varchar not null,
     cidrs varchar[] not null,
