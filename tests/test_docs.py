@@ -1,10 +1,11 @@
-"""The pages about policy: every command in them exists, with every option, and the workflow is YAML."""
+"""What the pages for users say can be done: every command in them exists, with every option; the workflow is YAML."""
 
 from __future__ import annotations
 
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import click
@@ -14,32 +15,62 @@ import yaml
 from bindtrace.propagation.command import bindtrace
 from bindtrace.propagation.verbs import SECTIONS
 
-DOCS = Path(__file__).parents[1] / "docs"
-PAGES = ("pull-requests.md", "audit.md")
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = ("README.md", "CHANGELOG.md", *(f"docs/{page.name}" for page in sorted(DOCS.glob("*.md"))))
+
+
+def code(page: str) -> list[str]:
+    """Every line of a code block, and every code span."""
+    text = (ROOT / page).read_text().replace("\\\n", " ").replace("\\|", "|")
+    blocks = re.findall(r"^```.*?\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    spans = re.findall(r"`([^`]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
+    return [line for block in blocks for line in block.splitlines()] + [
+        " ".join(span.split()) for span in spans
+    ]
 
 
 def commands(page: str) -> list[list[str]]:
-    text = (DOCS / page).read_text().replace("\\\n", " ")
-    found = re.findall(r"(?:^|`|run: |\$ )\s*(bindtrace [^`\n]*)", text, re.MULTILINE)
-    words = [shlex.split(re.split(r" > | \|\| |  #", line)[0]) for line in found]
-    return [line for line in words if not line[1].startswith("[")]
+    """The words of each command of ours: up to a comment, a pipe, a redirection, or the command of somebody else."""
+    found = [
+        re.search(r"(?:^|run: |\$ |&& |\| )\s*(?:\.venv/bin/)?(bindtrace .*)", line) for line in code(page)
+    ]
+    plain = [re.split(r" > | \| | \|\| | && | & |\s#| -- ", line[1])[0] for line in found if line]
+    return [shlex.split(line.rstrip(" &")) for line in plain]
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_command_and_option_of_a_page_exists(page: str) -> None:
-    listed = commands(page)
-
-    assert len(listed) >= 2
-    for words in listed:
+    for words in commands(page):
         command: click.Command = bindtrace
         context = click.Context(bindtrace)
+        parameters = list(bindtrace.params)
         for word in words[1:]:
             if isinstance(command, click.Group) and (below := command.get_command(context, word)):
                 command = below
-        options = {name for parameter in command.params for name in parameter.opts}
+                parameters += below.params
+        options = {name for parameter in parameters for name in parameter.opts} | {"--help"}
         given = {word.partition("=")[0] for word in words if word.startswith("-") and word != "-"}
-        assert command is not bindtrace, words
+        assert command is not bindtrace or given, words
         assert given <= options, (words, given - options)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_option_that_a_page_names_is_one_of_some_command(page: str) -> None:
+    firsts = [line.split()[0].partition("=")[0] for line in code(page) if line.startswith("--")]
+    named = {first for first in firsts if first[2:3].isalpha()}
+
+    assert named <= every_option()
+
+
+@cache
+def every_option() -> frozenset[str]:
+    options = (option for _, command in every_command(bindtrace) for option in command.params)
+    return frozenset({"--help"}.union(*(option.opts for option in options)))
+
+
+def test_the_pages_have_commands_to_look_up() -> None:
+    assert sum(len(commands(page)) for page in PAGES) > 60
 
 
 def test_the_workflow_is_yaml_with_the_steps_it_speaks_of() -> None:
