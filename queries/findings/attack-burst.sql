@@ -5,8 +5,8 @@
 -- reads: hops
 -- concerns: verdict = 'denied'
 -- message: within five minutes {bad} calls to {callee} showed bad credentials ({reasons}).
--- why: one bad credential is a mistake; many are somebody who tries what {callee} accepts, or a deploy that broke its callers.
--- fix: look whether one caller with a valid identity elsewhere sends them (a broken deploy); if not, close the way that they come by.
+-- why: one bad credential is a mistake; many at once mean that somebody tries what {callee} accepts, or that a deploy broke its callers.
+-- fix: see whether they come from a caller that has a valid identity elsewhere (a broken deploy); if not, close the way by which they come.
 -- check: bindtrace findings --rule attack-burst --callee {callee} --since 10m
 -- may be wrong when: a client was deployed with a broken credential.
 with refused as (

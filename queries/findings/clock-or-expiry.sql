@@ -1,11 +1,11 @@
--- Clock or expiry: a caller's credentials were out of their time again and again within minutes.
+-- Clock or expiry: a caller's credentials were expired or not yet valid, again and again within minutes.
 -- severity: low
 -- category: identity
 -- status: preview, since 0.1
 -- reads: hops, spans
 -- concerns: reason in ('expired', 'not_yet_valid', 'pop_expired', 'peer_cert_expired', 'peer_cert_not_yet_valid')
--- message: within ten minutes {calls} credentials of {caller} were out of their time at {callee} ({reasons}){offset}. {meaning}
--- why: a clock that is wrong, or a renewal that no longer happens, looks like an attack and refuses good callers.
+-- message: within ten minutes {calls} credentials of {caller} were expired or not yet valid at {callee} ({reasons}){offset}. {meaning}
+-- why: a wrong clock, or a renewal that no longer happens, looks like an attack, and good callers are refused.
 -- fix: {instead}.
 -- remedy: set the clocks of both right (NTP), and see that the caller reaches the authority that renews its credentials.
 -- check: bindtrace findings --rule clock-or-expiry --caller {caller} --callee {callee} --since 10m

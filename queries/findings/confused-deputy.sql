@@ -1,12 +1,12 @@
--- Confused deputy: a sensitive service was called for a visitor of whom nothing in the chain says who it is.
+-- Confused deputy: a sensitive service was called on behalf of a visitor whom nothing in the chain identifies.
 -- severity: info
 -- category: authorization
 -- status: preview, since 0.1
 -- reads: hops, services, spans
 -- concerns: callee in (select service from services where sensitive)
--- message: {caller} called {callee}, which is sensitive, for a visitor who came in at {entry} and of whom nothing says who it is{others}.
+-- message: {caller} called {callee}, which is sensitive, on behalf of a visitor who came in at {entry} and whom nothing identifies{others}.
 -- why: a service that may do more than its caller can be led to do it for somebody who may not.
--- fix: let {callee} ask for the end user's or transaction's token in calls of {caller}, or narrow the grant of {caller} to routes that anybody may ask for.
+-- fix: let {callee} ask {caller} for a token of the end user or the transaction, or narrow the grant of {caller} to routes that anybody may ask for.
 -- check: bindtrace findings --rule confused-deputy --caller {caller} --callee {callee} --since 10m
 -- may be wrong when: the route is open to everybody and only reads, or spans leave out the user on purpose.
 with sensitive as (

@@ -9,7 +9,7 @@
 -- message: {what}.
 -- why: what a request meets before the guard is not protected by it.
 -- fix: {instead}.
--- remedy: put the guard outermost, and close the port or mounted application that it does not stand before.
+-- remedy: put the guard outermost, and close the port or mounted application that goes round it.
 -- check: bindtrace findings --rule enforcement-gap --callee {callee} --since 10m
 -- may be wrong when: these paths are exempt on purpose, or a proxy that judges them lost its spans.
 with guards as (
@@ -86,7 +86,7 @@ select
         end,
         'instead', case
             when s.position is null
-            then format('close the port or the mounted application of {} that the guard does not stand before', s.callee)
+            then format('close the port or the mounted application of {} that goes round the guard', s.callee)
             when s.position = 'inner' then 'put the guard outermost'
             else 'serve it with serve_guarded, or with http=BoundaryProtocol'
         end

@@ -6,9 +6,9 @@
 -- reads: hops, services
 -- concerns: callee in (select service from services where only_through <> [])
 -- message: {caller} called {callee} on the way {way}, which does not pass {through}.
--- why: every call was declared, and the chain as a whole still goes round the service that decides.
--- fix: let {caller} ask {through} instead, or add a service of the way to `only_through` of {callee}.
--- remedy: let the caller ask a service of the way, or add one to `only_through` of the callee.
+-- why: every call was declared, yet the chain as a whole goes round the service that decides.
+-- fix: let {caller} ask {through} instead, or add a service on the way to `only_through` of {callee}.
+-- remedy: let the caller ask a service of `only_through`, or add one on the way to it.
 -- check: bindtrace findings --rule entry-rule --callee {callee} --since 10m
 -- may be wrong when: the service to pass sends no spans.
 with guarded as (

@@ -7,7 +7,7 @@
 -- parameters: now
 -- message: the exception for {rule} ({reason}) ended on {until_day}.
 -- why: an exception without an end is a hole that nobody remembers.
--- fix: mend the finding and remove the exception, or renew it with a new date and reason.
+-- fix: fix what was found and remove the exception, or renew it with a new date and reason.
 -- check: bindtrace check --no-traffic --manifest {file}
 -- may be wrong when: never; the date is the author's own.
 select

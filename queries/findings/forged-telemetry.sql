@@ -4,8 +4,8 @@
 -- status: preview, since 0.1
 -- reads: hops
 -- concerns: list_contains(marks, 'never-issued')
--- message: {callee} says that {caller} showed a valid credential, and by the authority's log {identity} was never issued it.
--- why: of the receiver and the log one is wrong, and only the log cannot be written by a service.
+-- message: {callee} says that {caller} showed a valid credential, but by the authority's log it was never issued to {identity}.
+-- why: the receiver and the log disagree, and no service can write the log.
 -- fix: treat what {callee} reports as untrusted since {since}, and find out who writes its spans; look whether the whole issuance log was given.
 -- remedy: treat what the callee reports as untrusted since the first of these calls, and find out who writes its spans; look whether the whole issuance log was given.
 -- check: bindtrace findings --rule forged-telemetry --callee {callee} --since 10m

@@ -5,7 +5,7 @@
 -- reads: hops, spans
 -- concerns: list_contains(marks, 'headers-stripped')
 -- message: {who} sent {callee} what only our services send ({names}){verified}; the edge took it off. {meaning}
--- why: what only our services send comes from outside by a leak, or from somebody who tries to pass for one of them.
+-- why: what only our services send has leaked, or somebody outside poses as one of them.
 -- fix: {instead}.
 -- remedy: let our services send these headers to their bindings alone, and take back a token that the outside has seen.
 -- check: bindtrace findings --rule internal-headers-at-edge --callee {callee} --since 1h

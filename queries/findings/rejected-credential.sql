@@ -5,9 +5,9 @@
 -- reads: hops
 -- concerns: verdict = 'denied' and reason not in ('undeclared', 'forbidden', 'credential_missing')
 -- message: {caller} showed {callee} credentials that it does not accept ({reasons}), and {outcome}.
--- why: one is a mistake or an attempt; of either somebody has to know.
+-- why: it is a mistake or an attempt, and somebody has to know of either.
 -- fix: {instead}.
--- remedy: find out who sends them, and renew the caller's credentials if they were taken.
+-- remedy: find out who sends them, and renew the caller's credentials if they were stolen.
 -- check: bindtrace hops --caller {caller} --callee {callee} --verdict denied --since 10m
 -- may be wrong when: a client was deployed with a broken credential.
 with refused as (
@@ -60,7 +60,7 @@ select
         end,
         'instead', case
             when r.caller is not null
-            then format('find out who in {} sends them, and renew its credentials if they were taken', r.caller)
+            then format('find out who in {} sends them, and renew its credentials if they were stolen', r.caller)
             else 'find out where these calls come from, and close that way'
         end
     ) as evidence

@@ -5,7 +5,7 @@
 -- reads: hops, spans
 -- concerns: list_has_any(marks, ['credential-old', 'credential-ending', 'trust-late'])
 -- message: {what}.
--- why: credentials are renewed at a half of their life and trust each minute; without, callers are refused soon, or accepted too long.
+-- why: credentials are renewed at half of their life, and trust every minute; without that, callers are soon refused, or accepted for too long.
 -- fix: look whether {who} can reach the authority (its log says event=refresh_failed or event=renewal_refused, with why).
 -- remedy: look whether the workload can reach the authority (its log says event=refresh_failed or event=renewal_refused, with why).
 -- check: bindtrace report credentials

@@ -5,7 +5,7 @@
 -- reads: hops
 -- concerns: reason = 'credential_missing' and caller is not null
 -- message: {caller} called {callee}, which has a guard, without a credential, and {outcome}.
--- why: while callers come without credentials the guard cannot be switched to enforce, and cannot tell them from anybody else.
+-- why: while callers come without credentials, the guard cannot be switched to enforce, and cannot tell them from anybody else.
 -- fix: give {caller} an identity and the caller's side of the guard (bindtrace run, or its transport).
 -- check: bindtrace hops --caller {caller} --callee {callee} --verdict denied --since 10m
 -- may be wrong when: the caller is a health check; declare its path as exempt at the guard.

@@ -6,7 +6,7 @@
 -- parameters: now
 -- concerns: verdict = 'denied' and verified_caller is not null
 -- message: {caller} called {callee} without a grant ({reason}), and {outcome}{pending}.
--- why: the caller is who it says, and may not; a guard that only observes lets it through all the same.
+-- why: the caller is who it says it is, but may not make this call; a guard that only observes lets it through.
 -- fix: {instead}.
 -- remedy: declare a binding from the caller to the callee where the call is meant, or remove the call.
 -- check: bindtrace hops --caller {caller} --callee {callee} --verdict denied --since 10m

@@ -5,7 +5,7 @@
 -- reads: hops, services
 -- concerns: verdict = 'denied'
 -- message: {caller} called {callee} at {host}, and {said}.
--- why: a call that nobody declared is reach that nobody reviewed; the next change of the callee will not know of it.
+-- why: a call that nobody declared is reach that nobody reviewed; whoever changes the callee next does not know of it.
 -- fix: declare {what} to {callee} under {caller} in {manifest}, or remove the call to {host}.
 -- remedy: declare a binding to the callee in the caller's manifest, or remove the call.
 -- check: bindtrace hops --caller {caller} --callee {callee} --verdict denied --since 10m

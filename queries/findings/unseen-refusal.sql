@@ -6,11 +6,11 @@
 -- quiet: 30 s
 -- reads: spans, hops, instrumentation_scopes, identities
 -- parameters: since, until, environment, now, quiet
--- message: {callee} refused at least {calls} of which nothing says who called ({counters}; {told} told of).
--- why: who is refused and not seen can try again unseen.
+-- message: {callee} refused at least {calls} of which nothing says who called ({counters}; spans and records tell of {told}).
+-- why: whoever is refused unseen can try again unseen.
 -- fix: give its listener the access_log of `bindtrace proxy envoy --fragment`, and look whether its spans are sampled or lost.
 -- check: bindtrace findings --rule unseen-refusal --callee {callee} --since 10m
--- may be wrong when: calls that were refused before the window began are told of within it, or later than half a minute; or hops are kept shorter than spans.
+-- may be wrong when: refusals of before the window are reported within it, or more than half a minute late; or hops are kept for less time than spans.
 -- source: Envoy's listener and RBAC statistics
 with counted as (
     select distinct

@@ -6,7 +6,7 @@
 -- quiet: 30 s
 -- reads: hops, grants, manifests, spans
 -- message: {caller} may call {callee}{binding}, and in {days} days made {calls} other calls and none to it; {coverage}.
--- why: reach that nobody uses is reach that an intruder may.
+-- why: reach that nobody uses serves only an intruder.
 -- fix: remove the grant at {file}:{line}, or say how rarely it is used (`used_within_days` of a grant in bindtrace.toml).
 -- remedy: remove the grant, or say how rarely it is used (`used_within_days` of a grant in bindtrace.toml).
 -- check: bindtrace findings --rule unused-grant --caller {caller} --callee {callee}

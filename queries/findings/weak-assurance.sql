@@ -5,7 +5,7 @@
 -- reads: hops, services, grants
 -- concerns: reason in ('peer_cert_missing', 'pop_missing', 'ok_bearer', 'handshake_failed') or (verified_caller is not null and protection = 'plaintext') or (protection in ('plaintext', 'tls') and (select count(protection) from service_revisions) + (select count(protection) from grant_revisions) > 0)
 -- message: {caller} called {callee} with {actual} where {required} is asked for ({share} of its calls).
--- why: who reads the way between can take over what is not bound to the connection.
+-- why: whoever listens on the way can take over what is not bound to the connection.
 -- fix: {instead}.
 -- remedy: let the caller connect with what the callee asks for (its transport, or a sidecar), or ask for less under `protection` in the manifest.
 -- check: bindtrace findings --rule weak-assurance --caller {caller} --callee {callee} --since 10m

@@ -43,7 +43,7 @@ def test_flags_a_credential_that_another_was_issued(shop: duckdb.DuckDBPyConnect
     (row,) = found(shop, RULE, *_call())
 
     assert row["message"].endswith(
-        f"by the authority's log {BILLING.partition('/deployment')[0]} was never issued it."
+        f"by the authority's log it was never issued to {BILLING.partition('/deployment')[0]}."
     )
 
 

@@ -58,7 +58,7 @@ def test_flags_only_what_is_beyond_the_records(con: duckdb.DuckDBPyConnection) -
     (row,) = found(con)
 
     assert row["count"] == 1
-    assert "2 told of" in row["message"]
+    assert "tell of 2)" in row["message"]
 
 
 def test_passes_a_proxy_whose_records_tell_of_all(con: duckdb.DuckDBPyConnection) -> None:
