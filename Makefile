@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test slow check format lint types campaign mutation bench peers clean
+.PHONY: help demo test slow check format lint types campaign mutation bench rules peers clean
 
 help:
 	@echo 'make demo      a small shop with planted faults, and what bindtrace says of it'

@@ -68,6 +68,7 @@ def main(names: list[str]) -> int:
         for name, work in ALONE.items():
             opening = (sys.modules[work.__module__].__doc__ or "").partition("\n")[0]
             print(f"  {name:<10} {opening}")
+        print("Other programs beside ours: python tests/bench/peers --help")
         print("README.md beside this file says what each measures, and what it found.")
         return 0
     if names and names[0] in ALONE:
