@@ -123,8 +123,8 @@ def _setting(name: str, *more: str, **details: Any) -> Callable[[Command], Comma
 )  # fmt: skip
 @_setting(
     "--api-token-file", type=FILE, metavar="FILE",
-    help="Answer questions only with a bearer token of this file: lines NAME:TOKEN. Commands read it from the same "
-    "variable.",
+    help="Answer questions only with a bearer token of this file: lines NAME:TOKEN. Commands find theirs by "
+    "BINDTRACE_API_TOKEN_FILE.",
 )  # fmt: skip
 @_setting(
     "--insecure-listen", is_flag=True,

@@ -32,8 +32,8 @@ from bindtrace.queries.window import Length
     "back",
     type=Length(),
     metavar="LENGTH",
-    help="Beside what was as long before, as `1d`: which chains are new, gone or slower. Without --since, the window "
-    "itself is as long.",
+    help="Compare with the time before, of this length, as `1d`: which chains are new, gone or slower. Without "
+    "--since, the window itself is as long.",
 )
 @common((*TABLE_FORMATS, "tree"))
 def chains(

@@ -30,14 +30,14 @@ PROJECT = click.option(
     "--project",
     default="default",
     show_default=True,
-    help="Of its services' SPIFFE ids; alike in all commands.",
+    help="The project in its services' SPIFFE ids; the same in all commands.",
 )
 ENVIRONMENT = click.option(
     "--env",
     "environment",
     default="production",
     show_default=True,
-    help="Of its services' SPIFFE ids, and of grants.",
+    help="The environment in its services' SPIFFE ids, and of grants.",
 )
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 

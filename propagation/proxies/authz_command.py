@@ -38,7 +38,7 @@ def authz() -> None:
     "--exempt", "exempt", multiple=True, metavar="PATH", help="Exact path that needs no credential."
 )
 @click.option("--proof", type=click.Choice(["any", "mtls", "wpt", "both"]), default="any", show_default=True,
-              help="Where no policy says more.")  # fmt: skip
+              help="The proof to ask for where no policy asks for more.")  # fmt: skip
 @click.option("--explain", is_flag=True, help="Tell callers the exact reason. For development.")
 def serve(
     invitation: Path,

@@ -31,11 +31,11 @@ def _shared(command: F) -> F:
         click.option("--service", required=True, help="The service that it stands before, as grants name it."),
         click.option("--manifest", "manifests", multiple=True, type=NamedPath(),
                      help="What is granted; repeatable."),
-        click.option("--trust-domain", required=True, help="As of `bindtrace authority init`."),
+        click.option("--trust-domain", required=True, help="The one that `bindtrace authority init` was given."),
         click.option("--project", default="default", show_default=True,
-                     help="As of `bindtrace authority issue`."),
+                     help="As `bindtrace authority issue` was given it."),
         click.option("--env", "environment", default="production", show_default=True,
-                     help="As of `bindtrace authority issue`."),
+                     help="As `bindtrace authority issue` was given it."),
         click.option("--files", "folder", required=True, type=NamedPath(),
                      help="Where `bindtrace run` or `authz serve --files` keeps its credentials."),
         click.option("--app", default="127.0.0.1:8080", show_default=True, metavar="HOST:PORT",
@@ -63,15 +63,16 @@ def proxy() -> None:
 @click.option("--callee", "callees", multiple=True, metavar="NAME=HOST:PORT",
               help="A granted callee and where its sidecar listens; repeatable.")  # fmt: skip
 @click.option("--outbound", default="127.0.0.1:15001", show_default=True, metavar="HOST:PORT",
-              help="Where it listens for the service's own calls: a port a callee, by name, counting up.")  # fmt: skip
+              help="Where it listens for the service's own calls: from here on, one port per callee in the order "
+                   "of names.")  # fmt: skip
 @click.option(
-    "--public", metavar="HOST:PORT", help="A listener for the outside, which takes off all of ours."
+    "--public", metavar="HOST:PORT", help="A listener for the outside, which takes all of our headers off."
 )
 @click.option("--otlp", default="127.0.0.1:4317", show_default=True, metavar="HOST:PORT",
               help="The collector, by gRPC; `-` for no spans.")  # fmt: skip
 @click.option("--leaf-life", "leaf_life_s", type=click.IntRange(60), default=3600, show_default=True,
-              metavar="SECONDS", help="Of certificates; connections end after two fifths of it.")  # fmt: skip
-@click.option("--fragment", is_flag=True, help="Only the parts to put into a configuration that there is.")
+              metavar="SECONDS", help="Life of a certificate; connections end after two fifths of it.")  # fmt: skip
+@click.option("--fragment", is_flag=True, help="Only the parts to add to an existing configuration.")
 def envoy(
     service: str,
     manifests: tuple[Path, ...],
@@ -153,7 +154,7 @@ def _asking(command: F) -> F:
 @proxy.command(short_help="A server of nginx before a service, on stdout.")
 @_asking
 @click.option("--leaf-life", "leaf_life_s", type=click.IntRange(60), default=3600, show_default=True,
-              metavar="SECONDS", help="Of certificates; connections end after two fifths of it.")  # fmt: skip
+              metavar="SECONDS", help="Life of a certificate; connections end after two fifths of it.")  # fmt: skip
 def nginx(folder: Path, inbound: str, app: str, authz: str, leaf_life_s: int) -> None:
     """A server of nginx before a service, on stdout: mutual TLS, and `auth_request` at `authz serve`."""
     places = (address(inbound), address(app), address(authz))

@@ -29,20 +29,22 @@ from bindtrace.propagation.workload.identity import Identity
 @click.option("--join", "invitation", required=True, type=NamedPath(),
               help="The file that `bindtrace authority issue` made for it.")  # fmt: skip
 @click.option("--manifest", "manifests", multiple=True, type=NamedPath(),
-              help="What is granted: a variable a callee is set; repeatable.")  # fmt: skip
+              help="What is granted; one variable is set for each callee. Repeatable.")  # fmt: skip
 @click.option("--callee", "callees", multiple=True, metavar="NAME=HOST:PORT",
               help="Where a callee listens, if not where the registry says; repeatable.")  # fmt: skip
 @click.option(
     "--sidecar", metavar="ENVOY", help="Start this Envoy beside it: calls go in and out by mutual TLS."
 )
-@click.option("--mode", type=click.Choice(["observe", "enforce"]), help="Of the sidecar; it has no default.")
+@click.option(
+    "--mode", type=click.Choice(["observe", "enforce"]), help="The sidecar's mode, which has no default."
+)
 @click.option("--proof", type=click.Choice(["mtls", "wpt"]), default="mtls", show_default=True,
               help="mtls: the sidecar decides by certificates; wpt: it asks about proof tokens.")  # fmt: skip
 @click.option("--app", default="127.0.0.1:8080", show_default=True, metavar="HOST:PORT",
               help="Where the command listens, on the loopback only.")  # fmt: skip
 @click.option("--inbound", metavar="HOST:PORT", help="Where the sidecar listens for other services.")
 @click.option("--outbound", default="127.0.0.1:15001", show_default=True, metavar="HOST:PORT",
-              help="Where the sidecar listens for its calls: a port a callee, by name, counting up.")  # fmt: skip
+              help="Where the sidecar listens for its calls: from here on, one port per callee, by name.")  # fmt: skip
 @click.option("--authz", default=DEFAULT_ADDRESS, show_default=True, metavar="HOST:PORT",
               help="With --proof wpt, where the sidecar asks.")  # fmt: skip
 @click.option("--otlp", metavar="HOST:PORT", help="The collector, by gRPC.")

@@ -18,7 +18,7 @@ KEYS: Final = ("ready", *keys_of("readiness"), "why")
 
 @click.command(short_help="May enforcement be switched on, binding by binding?")
 @click.option("--days", type=click.IntRange(min=1), default=DAYS, show_default=True,
-              help="On so many days calls must have been seen.")  # fmt: skip
+              help="Calls must have been seen on at least so many days.")  # fmt: skip
 @click.option("--share", type=click.FloatRange(0, 1), default=0.99, show_default=True,
               help="At least this share of calls must be sure to pass.")  # fmt: skip
 @click.option("--caller", metavar="SERVICE", help="Only calls of this service.")
