@@ -262,7 +262,7 @@ def _kind_of(key: str) -> Column:
     if unit == "ms":
         return kinds.ms(heading.removesuffix(" MS"), key, 0)
     if key.endswith("trace_id"):
-        return kinds.trace(heading.removesuffix(" TRACE ID"), key)
+        return kinds.trace(heading.removesuffix(" ID").removesuffix(" TRACE"), key)
     if unit in ("seen", "told", "received"):
         return kinds.when(heading, key, 0)
     if unit == "share":

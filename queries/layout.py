@@ -12,6 +12,8 @@ Row = Mapping[str, Any]
 GAP: Final = 2
 NARROWEST: Final = 8
 """A name that is cut keeps at least so many cells."""
+WIDEST: Final = 200
+"""Of a column in a line of any length: one name of 5,000 letters padded 6,000 lines to 30 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +37,15 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """The columns that stay with their widths and texts by row; `left_out` are headings of those that went."""
+    """The columns that stay with their widths and texts by row; `left_out` are headings of those that went.
+
+    `cut` is whether a text that is wider than its column loses its end; where lines may be of any length it does not,
+    and stands out of its column.
+    """
 
     columns: tuple[Column, ...]
     widths: tuple[int, ...]
+    cut: bool
     cells: tuple[tuple[str, ...], ...]
     left_out: tuple[str, ...]
 
@@ -65,6 +72,7 @@ def fit(columns: Sequence[Column], rows: Sequence[Row], width: int | None) -> Fi
     return Fitted(
         tuple(kept),
         _shared([(widths[column.heading], column.flexible > 0) for column in kept], width),
+        width is not None,
         tuple(zip(*(texts[column.heading] for column in kept), strict=True)),
         tuple(column.heading for column in wanted if column not in kept),
     )
@@ -89,7 +97,9 @@ def _shared(natural: Sequence[tuple[int, bool]], width: int | None) -> tuple[int
     """The width of every column; what is too much is taken from the widest flexible one, cell by cell."""
     widths = [cells for cells, _ in natural]
     flexible = [place for place, (_, gives) in enumerate(natural) if gives]
-    excess = 0 if width is None else sum(widths) + GAP * (len(widths) - 1) - width
+    if width is None:
+        return tuple(min(cells, WIDEST) for cells in widths)
+    excess = sum(widths) + GAP * (len(widths) - 1) - width
     while excess > 0 and flexible:
         widest = max(flexible, key=lambda place: widths[place])
         if widths[widest] <= NARROWEST:

@@ -9,8 +9,8 @@ from bindtrace.queries import render
 
 Write = Callable[[Sequence[Mapping[str, Any]]], None]
 
-MERMAID_EDGES: Final = 500
-"""Mermaid draws no more arrows than this unless its page raises `maxEdges`."""
+MOST_EDGES: Final = 500
+"""Nobody reads a map of more, and the layout of 8,600 took 2 GB. Mermaid draws no more unless `maxEdges` is raised."""
 
 
 def of_chain() -> dict[str, Write]:
@@ -41,14 +41,25 @@ def of_edges() -> dict[str, Write]:
     def svg(rows: Sequence[Mapping[str, Any]]) -> None:
         from bindtrace.queries.drawing.edge_map import edge_map
 
-        _markup(edge_map(rows))
+        _markup(edge_map(_drawable(rows)))
 
     def mermaid(rows: Sequence[Mapping[str, Any]]) -> None:
         from bindtrace.queries.drawing.mermaid import edges_flowchart
 
-        _flowchart(edges_flowchart(rows))
+        _flowchart(edges_flowchart(_drawable(rows)))
 
     return {"svg": svg, "mermaid": mermaid}
+
+
+def _drawable(edges: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    from bindtrace.queries.drawing.facts import most_telling
+
+    if len(edges) > MOST_EDGES:
+        render.say(
+            f"drawn are {MOST_EDGES} of {len(edges):,} edges, those with violations and the most calls first; "
+            "--caller, --callee and --road ask for others, -f json has all"
+        )
+    return most_telling(edges, MOST_EDGES)
 
 
 def _markup(markup: str) -> None:
@@ -60,7 +71,7 @@ def _markup(markup: str) -> None:
 def _flowchart(lines: Sequence[str]) -> None:
     render.out("".join(f"{line}\n" for line in lines))
     arrows = sum(any(arrow in line for arrow in (" -->|", " ==>|", " -.->|")) for line in lines)
-    if arrows > MERMAID_EDGES:
+    if arrows > MOST_EDGES:
         render.say(
-            f"{arrows:,} arrows: Mermaid draws {MERMAID_EDGES} unless `maxEdges` is raised; -f svg has no limit"
+            f"{arrows:,} arrows: Mermaid draws {MOST_EDGES} unless `maxEdges` is raised; -f svg has all"
         )

@@ -147,13 +147,15 @@ def _lines(fitted: Fitted) -> Text:
         ]
         for row in fitted.cells
     )
-    return Text("\n").join(_line(line, fitted.widths) for line in (heading, *body))
+    return Text("\n").join(_line(line, fitted) for line in (heading, *body))
 
 
-def _line(line: Sequence[tuple[Text, bool]], widths: Sequence[int]) -> Text:
-    for (text, right), width in zip(line, widths, strict=True):
-        text.truncate(width, overflow="ellipsis")
-        text.align("right" if right else "left", width)
+def _line(line: Sequence[tuple[Text, bool]], fitted: Fitted) -> Text:
+    for (text, right), width in zip(line, fitted.widths, strict=True):
+        if fitted.cut:
+            text.truncate(width, overflow="ellipsis")
+        if text.cell_len <= width:
+            text.align("right" if right else "left", width)
     return Text(" " * GAP).join(text for text, _ in line)
 
 

@@ -19,6 +19,15 @@ def violating(row: Row) -> bool:
     return row.get("verdict") == "denied" or (inside and row.get("road") == "public")
 
 
+def most_telling(edges: Sequence[Row], most: int) -> list[Row]:
+    """Of more edges than a map can show, those with violations and then those with the most calls; entries go first."""
+    if len(edges) <= most:
+        return list(edges)
+    return sorted(
+        edges, key=lambda row: (not violating(row), row.get("caller") is None, -int(row.get("calls") or 0))
+    )[:most]
+
+
 def inferred(row: Row) -> bool:
     """Whether the two sides were joined by anything weaker than their parent span."""
     return row.get("pairing") not in (None, "parent") and row.get("caller") is not None

@@ -9,7 +9,7 @@ from bindtrace.propagation.vocabulary import SEVERITIES
 from bindtrace.propagation.wording import counted
 from bindtrace.queries import cells
 from bindtrace.queries.drawing.edge_map import edge_map
-from bindtrace.queries.drawing.facts import violating
+from bindtrace.queries.drawing.facts import most_telling, violating
 from bindtrace.queries.drawing.markup import Markup, tag, text
 from bindtrace.queries.drawing.page import chain_parts
 from bindtrace.queries.explain import check_command, how_sure, sentence, subject
@@ -29,8 +29,7 @@ def overview(
     verified = sum(int(row["verified"]) for row in coverage)
     seen = sum(int(row["hops"]) for row in coverage)
     wrong = sum(row["silenced_until"] is None for row in findings)
-    worst = sorted(inside, key=lambda row: (not violating(row), -int(row["calls"])))[:_MAP_EDGES]
-    shown = [row for row in edges if row["caller"] is None][: max(0, _MAP_EDGES - len(worst))] + worst
+    shown = most_telling(edges, _MAP_EDGES)
     return [
         tag("h1", text("Overview")),
         tag(

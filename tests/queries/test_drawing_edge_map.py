@@ -11,6 +11,7 @@ from drawn_hops import edge
 from reading_svg import NS, boxes, classed, overlaps, parsed
 
 from bindtrace.queries.drawing.edge_map import edge_map
+from bindtrace.queries.drawing.facts import most_telling
 
 
 def arrows(root: ET.Element) -> list[ET.Element]:
@@ -122,3 +123,13 @@ def test_a_long_name_is_shortened_and_whole_in_the_tooltip(name: str) -> None:
 
     assert max(one.right - one.left for one in boxes(root)) < 400
     assert any(name in (title.text or "") for title in root.iter(f"{NS}title"))
+
+
+def test_of_more_edges_than_a_map_shows_the_wrong_ones_and_the_busiest_stay() -> None:
+    busy = {"caller": "a", "callee": "b", "calls": 9, "verdict": "allowed", "road": "binding"}
+    wrong = busy | {"callee": "c", "calls": 1, "verdict": "denied"}
+    entry = busy | {"caller": None, "callee": "a", "calls": 90}
+    rare = busy | {"callee": "d", "calls": 2}
+
+    assert most_telling([entry, rare, busy, wrong], 2) == [wrong, busy]
+    assert most_telling([entry, rare], 2) == [entry, rare]

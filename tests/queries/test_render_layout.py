@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
+from bindtrace.queries import render
 from bindtrace.queries.columns import LAYOUTS, columns_of
 from bindtrace.queries.layout import GAP, Fitted, fit
 
@@ -35,6 +36,18 @@ def test_without_a_terminal_nothing_is_left_out() -> None:
 
     assert fitted.left_out == ()
     assert {"ENV", "GRADE", "P50", "P95", "P99"} <= set(headings(fitted))
+
+
+def test_one_endless_name_stays_whole_and_does_not_widen_every_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = [{"service": "x" * 5000, "spans": 1}, {"service": "orders", "spans": 2}]
+
+    render.show(render.table("services", rows))
+
+    head, endless, orders = capsys.readouterr().out.splitlines()
+    assert "x" * 5000 in endless
+    assert max(len(head), len(orders)) < 300
 
 
 @pytest.mark.parametrize("width", [100, 80, 60])
@@ -96,7 +109,17 @@ def test_no_rows_keep_the_headings_that_every_row_would_have() -> None:
     assert headings(fit(LAYOUTS["edges"], [], 100))[:2] == ["CALLER", "CALLEE"]
 
 
-def test_a_report_without_a_layout_shows_its_own_keys() -> None:
-    columns = columns_of("traces", [{"trace_id": "ff", "hops": 3}])
+def test_what_is_no_report_of_ours_shows_its_own_keys() -> None:
+    columns = columns_of("sql", [{"trace_id": "ff", "hops": 3}])
 
     assert [(column.heading, column.right) for column in columns] == [("trace_id", False), ("hops", True)]
+
+
+def test_a_report_without_a_layout_writes_each_key_as_its_name_says() -> None:
+    row = {"trace_id": "ff" * 16, "hops": 3, "first_seen": "1769860800000000000"}
+
+    columns = columns_of("traces", [row])
+
+    shown = {column.heading: column.text(row) for column in columns}
+    assert shown["TRACE"] == "ff" * 16
+    assert shown["FIRST SEEN (UTC)"] == "2026-01-31 12:00:00"
