@@ -72,7 +72,7 @@ async def serve(
     app = build(storage.run, storage.status, storage.wait, below)
     app.router.routes.append(metrics_route(storage.metrics))
     tokens = opened.api_tokens
-    guarded = Guarded(app, tokens.name if tokens else None)
+    guarded = Guarded(app, tokens.name if tokens else None, here_only=not tokens and api.is_loopback)
     tls = api_context(doors) if doors.tls_cert and not api.is_loopback else None
     server, answering = await http_serving.start(guarded, [listener], GRACE_S, tls)
     storage.work.start()

@@ -34,6 +34,23 @@ def tokens(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:4319", 200), ("localhost:4319", 200), ("[::1]:4319", 200), ("collector:4319", 200),
+        ("host.docker.internal:4319", 200), ("evil.example", 421), ("evil.example:4319", 421),
+        ("127.0.0.1.evil.example:4319", 421), ("localhost.evil.example.", 421),
+    ],
+)  # fmt: skip
+def test_a_page_whose_name_was_led_here_is_told_nothing(host: str, status: int) -> None:
+    api = Api(Guarded(application(), None, here_only=True))
+
+    told = api.request("GET", "/api/reports/edges", headers={"host": host})
+
+    assert told.status_code == status
+    assert api.request("GET", "/livez", headers={"host": host}).status_code == 200
+
+
 def test_without_the_token_nothing_is_told(tokens: Path) -> None:
     api = Api(Guarded(application(), read_tokens(tokens).name))
 
