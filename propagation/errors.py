@@ -18,7 +18,7 @@ class Refusal(click.ClickException):
 
     def __init__(self, message: str, *, fix: str) -> None:
         super().__init__(message)
-        self.fix = fix
+        self.fix = fix.removesuffix(".")  # it may end in something to copy
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A process may send it to another: what must be given by name is not in an exception's `args`."""

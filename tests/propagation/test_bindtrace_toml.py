@@ -265,7 +265,7 @@ def test_a_fatal_problem_refuses_with_file_line_and_fix(folder: Path) -> None:
     with pytest.raises(Refusal) as refused:
         read_manifests([path])
 
-    assert str(refused.value) == f"{path}:3: the file has the unknown key `grant`. fix: use `grants`."
+    assert str(refused.value) == f"{path}:3: the file has the unknown key `grant`. fix: use `grants`"
     assert refused.value.exit_code == 2
 
 

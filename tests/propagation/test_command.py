@@ -159,7 +159,7 @@ def test_an_unknown_verb_names_the_nearest() -> None:
 
     assert done.returncode == 2
     assert done.stderr == (
-        "error: `chain-s` is not a command of bindtrace. fix: `bindtrace chains`, or `bindtrace --help` for all.\n"
+        "error: `chain-s` is not a command of bindtrace. fix: `bindtrace chains`, or `bindtrace --help` for all\n"
     )
 
 
@@ -169,7 +169,7 @@ def test_a_wrong_option_is_one_line_and_a_fix() -> None:
     (line,) = done.stderr.splitlines()
     assert done.returncode == 2
     assert line.startswith("error: No such option")
-    assert line.endswith("fix: `bindtrace manifest --help` shows how to call it.")
+    assert line.endswith("fix: `bindtrace manifest --help` shows how to call it")
 
 
 def test_the_version_is_the_distributions() -> None:
@@ -321,5 +321,5 @@ def test_a_file_that_is_not_there_is_one_line_and_exit_2() -> None:
 
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
-        "error: absent.json cannot be read: No such file or directory. fix: name a readable file.\n"
+        "error: absent.json cannot be read: No such file or directory. fix: name a readable file\n"
     )
