@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 from bindtrace.propagation.errors import Refusal
+from bindtrace.propagation.vocabulary import EXTERNAL
 from bindtrace.propagation.wording import counted
 from bindtrace.queries import cells, render
 from bindtrace.queries.options import Asked
-from bindtrace.queries.query import FOREVER
+from bindtrace.queries.query import FOREVER, Query
 from bindtrace.queries.report_keys import keys_of
 from bindtrace.queries.source import Row, Source, open_source
 from bindtrace.queries.window import in_rfc3339
 
 Filters = Mapping[str, str | None]
 
+_NAMED: Final = ("caller", "callee", "through", "from", "to")
+"""Filters that are names of services."""
 _SPANS: Final = "send spans to its collector, or `bindtrace import FILE`"
 _TO_BEGIN: Final[Mapping[str, str]] = {
     **dict.fromkeys(
@@ -49,10 +52,10 @@ def answer(
     """Asks a report and writes its rows; `people` are forms that this report writes in its own way."""
     with source_of(asked) as source:
         rows = source.rows(report, asked.query(filters))
-        where = source.describe()
+        said = "" if rows else nothing(asked, report, filters or {}, source.describe(), names_in(source))
     write(asked, report, rows, people=people)
-    if not rows:
-        render.say(nothing(asked, report, filters or {}, where))
+    if said:
+        render.say(said)
 
 
 def write(
@@ -77,8 +80,13 @@ def cut(limit: int) -> str:
     return f"cut after {counted(limit, 'row')}; --limit 0 shows all"
 
 
-def nothing(asked: Asked, report: str, filters: Filters, where: str) -> str:
-    """What was looked for in vain, and what to try."""
+def names_in(source: Source) -> set[str]:
+    """The names of all services that are known there, and of those outside."""
+    return {str(row["service"]) for row in source.rows("services", Query())} | {EXTERNAL}
+
+
+def nothing(asked: Asked, report: str, filters: Filters, where: str, names: Collection[str] = ()) -> str:
+    """What was looked for in vain, and what to try; `names` are those that a filter may have meant."""
     wanted = [f"{column} {value}" for column, value in filters.items() if value is not None]
     if asked.environment:
         wanted.append(f"environment {asked.environment}")
@@ -89,9 +97,22 @@ def nothing(asked: Asked, report: str, filters: Filters, where: str) -> str:
     if not wanted:
         return f"no {report} in {where}" + (f"; {hint}" if (hint := _TO_BEGIN.get(report)) else "")
     hint = "an earlier --since" if asked.since_unix_nano else "fewer filters"
-    return (
-        f"no {report} in {where} with {', '.join(wanted)}; try {hint}, or `bindtrace services` for the names"
+    near = [name for column in _NAMED if (name := _meant(filters.get(column), names))]
+    meant = (
+        f"did you mean {' and '.join(near)}?"
+        if near
+        else f"try {hint}, or `bindtrace services` for the names"
     )
+    return f"no {report} in {where} with {', '.join(wanted)}; {meant}"
+
+
+def _meant(asked: str | None, names: Collection[str]) -> str | None:
+    """The name that is most like one that nobody has."""
+    if asked is None or asked in names:
+        return None
+    by_lower = {name.lower(): name for name in names}
+    near = difflib.get_close_matches(asked.lower(), by_lower, n=1)
+    return by_lower[near[0]] if near else None
 
 
 def near_names(name: str, known: Sequence[str]) -> str:

@@ -72,7 +72,9 @@ def chains(
             "to": last,
             "only": "violations" if only_violations else None,
         }
-        render.say(nothing(asked, "chains", looked_for, where))
+        render.say(
+            nothing(asked, "chains", looked_for, where, {name for row in rows for name in row["signature"]})
+        )
 
 
 def _window(asked: Asked, back: int) -> Asked:

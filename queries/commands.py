@@ -16,7 +16,7 @@ from bindtrace.propagation.vocabulary import (
     VERDICTS,
 )
 from bindtrace.queries import cells, pictures, render
-from bindtrace.queries.asking import answer, nothing, source_of, unknown_name, write
+from bindtrace.queries.asking import answer, names_in, nothing, source_of, unknown_name, write
 from bindtrace.queries.chain_command import chain
 from bindtrace.queries.chains_command import chains
 from bindtrace.queries.columns import columns_of
@@ -100,6 +100,7 @@ def findings(asked: Asked, severity: str | None, **filters: str | None) -> None:
     with source_of(asked) as source:
         found = source.rows("findings", asked.query(filters))
         where, option = source.describe(), source.option()
+        names = () if found else names_in(source)
     kept = [
         row for row in found if severity is None or severity_rank(row["severity"]) <= severity_rank(severity)
     ]
@@ -113,7 +114,7 @@ def findings(asked: Asked, severity: str | None, **filters: str | None) -> None:
         },
     )
     if not kept:
-        render.say(nothing(asked, "findings", {**filters, "severity at least": severity}, where))
+        render.say(nothing(asked, "findings", {**filters, "severity at least": severity}, where, names))
 
 
 @click.command()

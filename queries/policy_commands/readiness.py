@@ -7,7 +7,7 @@ from typing import Final
 import click
 
 from bindtrace.queries import cells, render
-from bindtrace.queries.asking import nothing, source_of
+from bindtrace.queries.asking import cut, nothing, source_of
 from bindtrace.queries.options import Asked, common
 from bindtrace.queries.report_keys import keys_of
 from bindtrace.queries.source import Row
@@ -41,7 +41,7 @@ def readiness(
     if shown or asked.form != "table":
         render.emit("policy-readiness", shown, asked.form, KEYS)
     if len(shown) < len(rows):
-        render.say(f"there are more than these {asked.limit:,} rows; --limit 0 shows all")
+        render.say(cut(asked.limit))
     render.say(_told(rows) if rows else nothing(asked, "calls", filters, where))
     ctx.exit(1 if any(row["ready"] == "no" for row in rows) else 0)
 

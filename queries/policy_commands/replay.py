@@ -10,7 +10,7 @@ import click
 
 from bindtrace.propagation.platforms import read_manifests
 from bindtrace.queries import render, replaying
-from bindtrace.queries.asking import nothing, source_of
+from bindtrace.queries.asking import cut, nothing, source_of
 from bindtrace.queries.options import Asked, common
 from bindtrace.queries.policy_commands.options import manifest_option
 
@@ -55,7 +55,7 @@ def replay(
     if limited or asked.form != "table":
         render.emit("policy-replay", limited, asked.form, replaying.KEYS)
     if len(limited) < len(shown):
-        render.say(f"there are more than these {asked.limit:,} rows; --limit 0 shows all")
+        render.say(cut(asked.limit))
     render.say(told(rows) if calls else nothing(asked, "calls", filters, where))
     ctx.exit(1 if any(row["change"] == "breaks" for row in rows) else 0)
 

@@ -294,3 +294,21 @@ def test_a_terminal_without_unicode_gets_ascii_in_the_same_columns(file: Path) -
     assert result.exit_code == 0, result.output
     assert "storefront > orders" in result.stdout
     assert result.stdout.isascii()
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (("edges", "--caller", "Orders"), "orders"),
+        (("hops", "--caller", "external"), "(external)"),
+        (("chains", "--through", "inventry"), "inventory"),
+        (("findings", "--callee", "inventor"), "inventory"),
+        (("edges", "--caller", "nobody-like-it"), None),
+    ],
+)
+def test_a_name_that_nobody_has_is_answered_with_the_one_that_was_meant(
+    file: Path, words: tuple[str, ...], meant: str | None
+) -> None:
+    said = run(*words, "--db", file).stderr
+
+    assert (f"did you mean {meant}?" in said) is (meant is not None), said
