@@ -29,6 +29,9 @@ SEVERITIES: Final[tuple[Severity, ...]] = ("critical", "high", "medium", "low", 
 GRADES: Final[tuple[Grade, ...]] = ("proven", "contradicted", "verified", "claimed", "inferred")
 """Surest first. `contradicted` stands beside `proven`: two witnesses that disagree are proof of a fault."""
 
+PAIRINGS: Final[tuple[Pairing, ...]] = (
+    "parent", "remote-ancestor", "shared-id", "link", "binding-header", "proof", "request-id", "none",
+)  # fmt: skip
 ROADS: Final[tuple[Road, ...]] = ("public", "unknown", "private", "binding")
 VERDICTS: Final[tuple[Verdict, ...]] = ("denied", "unknown", "allowed")
 """Worst first: an aggregate shows the worst of its members."""
@@ -198,3 +201,5 @@ JUDGED_REASONS: Final = (
     "declared", "undeclared", "forbidden", "not_shown", "no_manifest", "callee_unknown", "caller_unknown",
 )  # fmt: skip
 """For calls that no shim judged. `not_shown`: a policy asks for what no span shows."""
+
+ALL_REASONS: Final = frozenset((*CLASS_OF_REASON, *PROXY_REASONS, *JUDGED_REASONS))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 from bindtrace.propagation.errors import Refusal
-from bindtrace.propagation.vocabulary import EXTERNAL
+from bindtrace.propagation.vocabulary import ALL_REASONS, EXTERNAL
 from bindtrace.propagation.wording import counted
 from bindtrace.queries import cells, render
 from bindtrace.queries.options import Asked
@@ -98,6 +98,7 @@ def nothing(asked: Asked, report: str, filters: Filters, where: str, names: Coll
         return f"no {report} in {where}" + (f"; {hint}" if (hint := _TO_BEGIN.get(report)) else "")
     hint = "an earlier --since" if asked.since_unix_nano else "fewer filters"
     near = [name for column in _NAMED if (name := _meant(filters.get(column), names))]
+    near += [name] if (name := _meant(filters.get("reason"), ALL_REASONS)) else []
     meant = (
         f"did you mean {' and '.join(near)}?"
         if near

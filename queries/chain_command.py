@@ -30,14 +30,8 @@ _NEAREST: Final = (8, 4, 2, 0)
 @common(CHAIN_FORMATS)
 def chain(asked: Asked, trace_id: str) -> None:
     """The calls of one trace, callers above callees; TRACE_ID may be the beginning of an id."""
-    wanted = trace_id.strip().lower().replace("-", "")
-    if not _HEX.fullmatch(wanted):
-        raise Refusal(
-            f"`{cells.visible(trace_id)}` is not a trace id",
-            fix="a trace id is up to 32 hexadecimal digits; `bindtrace hops` shows some",
-        )
     with source_of(asked) as source:
-        found = wanted if len(wanted) == 32 else _completed(source, wanted)
+        found = whole_id(source, trace_id)
         roots = source.rows("chain", replace(asked.query({"trace_id": found}), limit=None))
         if not roots:
             raise _unknown(source, found)
@@ -46,6 +40,17 @@ def chain(asked: Asked, trace_id: str) -> None:
         write(asked, "hops", flat, people=_flat_forms(flat))
         return
     write(asked, "chain", roots, people={"tree": _show, **pictures.of_chain()})
+
+
+def whole_id(source: Source, trace_id: str) -> str:
+    """The trace id that this is, or the beginning of. Raises `Refusal` where it is of none, or of several."""
+    wanted = trace_id.strip().lower().replace("-", "")
+    if not _HEX.fullmatch(wanted):
+        raise Refusal(
+            f"`{cells.visible(trace_id)}` is not a trace id",
+            fix="a trace id is up to 32 hexadecimal digits; `bindtrace hops` shows some",
+        )
+    return wanted if len(wanted) == 32 else _completed(source, wanted)
 
 
 def _show(roots: Sequence[Row]) -> None:

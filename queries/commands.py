@@ -11,13 +11,14 @@ from bindtrace.propagation.errors import Refusal
 from bindtrace.propagation.options import format_option
 from bindtrace.propagation.vocabulary import (
     GRADES,
+    PAIRINGS,
     ROADS,
     SEVERITIES,
     VERDICTS,
 )
 from bindtrace.queries import cells, pictures, render
 from bindtrace.queries.asking import answer, names_in, nothing, source_of, unknown_name, write
-from bindtrace.queries.chain_command import chain
+from bindtrace.queries.chain_command import chain, whole_id
 from bindtrace.queries.chains_command import chains
 from bindtrace.queries.columns import columns_of
 from bindtrace.queries.options import EDGE_FORMATS, FINDING_FORMATS, TABLE_FORMATS, Asked, common
@@ -47,13 +48,23 @@ _verdict = click.option("--verdict", type=click.Choice(sorted(VERDICTS)), help="
     "--kind", type=click.Choice(["call", "message", "database", "external"]), help="Only this kind."
 )
 @click.option("--grade", type=click.Choice(sorted(GRADES)), help="Only calls whose facts have this grade.")
-@click.option("--pairing", metavar="WORD", help="Only calls whose two sides were joined so, as `parent`.")
+@click.option(
+    "--pairing", type=click.Choice(sorted(PAIRINGS)), help="Only calls whose two sides were joined so."
+)
 @click.option("--reason", metavar="WORD", help="Only calls judged for this reason, as `undeclared`.")
-@click.option("--trace", "trace_id", metavar="TRACE_ID", help="Only calls of this trace.")
+@click.option(
+    "--trace",
+    "trace_id",
+    metavar="TRACE_ID",
+    help="Only calls of this trace; the beginning of its id is enough.",
+)
 @common(limit=HOPS_LIMIT)
 def hops(asked: Asked, trace_id: str | None, **filters: str | None) -> None:
     """Single calls with their judgement and evidence, the latest first."""
-    answer(asked, "hops", {**filters, "trace_id": trace_id and trace_id.lower()})
+    if trace_id is not None:
+        with source_of(asked) as source:
+            trace_id = whole_id(source, trace_id)
+    answer(asked, "hops", {**filters, "trace_id": trace_id})
 
 
 @click.command()

@@ -303,6 +303,7 @@ def test_a_terminal_without_unicode_gets_ascii_in_the_same_columns(file: Path) -
         (("hops", "--caller", "external"), "(external)"),
         (("chains", "--through", "inventry"), "inventory"),
         (("findings", "--callee", "inventor"), "inventory"),
+        (("hops", "--reason", "undeclard"), "undeclared"),
         (("edges", "--caller", "nobody-like-it"), None),
     ],
 )
@@ -312,3 +313,10 @@ def test_a_name_that_nobody_has_is_answered_with_the_one_that_was_meant(
     said = run(*words, "--db", file).stderr
 
     assert (f"did you mean {meant}?" in said) is (meant is not None), said
+
+
+def test_hops_of_a_trace_are_found_by_the_digits_that_a_narrow_table_shows(file: Path) -> None:
+    assert rows("hops", "--trace", GOOD_ID[:12], "--db", file) == rows(
+        "hops", "--trace", GOOD_ID, "--db", file
+    )
+    assert "is not a trace id" in run("hops", "--trace", "zz", "--db", file, status=2).stderr
