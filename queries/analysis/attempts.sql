@@ -1,5 +1,5 @@
 -- Attempts: calls that were tried more than once, each led to the try that stands for the call.
--- reads: witnessed, shapes, placed, evidence
+-- reads: witnessed, shapes, sightings, placed, evidence
 -- why: a retry is no second call. Tries of one client span (a proxy retried below it) and client spans that say by
 --      http.request.resend_count that they repeat the one before are one call; two like calls that say nothing are two.
 create or replace temp table attempts as
@@ -7,13 +7,16 @@ with recursive resent as (
     select distinct w.caller_trace
     from witnessed as w
     semi join (
-        select unnest(s.calls) as call from shapes as s join placed as p using (shape) where p.resends > 0 and not p.message
+        select unnest(s.calls) as call
+        from shapes as s
+        join sightings as said using (shape)
+        where said.resends > 0 and not said.message
     ) as r on r.call = w.call
 ),
 tries as materialized (
     select
-        w.call, w.answered, p.served, w.caller_trace, w.caller_node, w.client_parent, p.caller, p.used_host,
-        coalesce(p.callee_service, p.target_host) as callee, p.http_method, p.http_status, p.resends,
+        w.call, w.answered, said.served, w.caller_trace, w.caller_node, w.client_parent, p.caller, said.used_host,
+        coalesce(p.callee_service, said.target_host) as callee, said.http_method, said.http_status, said.resends,
         coalesce(e.spans, spans_of(w.answered, w.caller_span_id, w.anchor_span_id)) as evidence,
         w.start_time_unix_nano as start, w.start_time_unix_nano + w.duration_nano as finish
     from (
@@ -26,9 +29,10 @@ tries as materialized (
         ) as often using (caller_node)
     ) as w
     join (select shape, unnest(calls) as call from shapes) as s on s.call = w.call
+    join sightings as said on said.shape = s.shape
     join placed as p on p.shape = s.shape
     left join evidence as e on e.call = w.call
-    where w.caller_node is not null and not p.message
+    where w.caller_node is not null and not said.message
 ),
 candidates as (
     select
