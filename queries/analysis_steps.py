@@ -54,8 +54,9 @@ def run_steps(
             _run(con, step, values)
             if finish := _PYTHON_STEPS.get(step.name):
                 finish(con, values)
-            for table in () if keep_steps else last_needed().get(step.name, ()):
-                con.execute(f"drop table if exists {table}")
+            if not keep_steps and (tables := last_needed().get(step.name)):
+                # in one go: each alone cost 0.3 ms, and there are forty
+                con.execute("; ".join(f"drop table if exists {table}" for table in tables))
 
 
 def touched_traces(con: Connection) -> int:

@@ -8,7 +8,7 @@ with known as (
     select service from traits
 ),
 delegates as (
-    select service, unnest(delegates_for) as principal from services
+    select service, flatten(list(delegates_for)) as principals from services group by service
 ),
 looked_up as materialized (
     select
@@ -40,9 +40,13 @@ looked_up as materialized (
         o.callee_service is not null as entry_declared,
         outside.service is not null as caller_outside,
         b.shape is not null as by_probe,
-        differ(p.caller_service, claimed.service, one.principal) as claim_differs,
-        differ(p.caller_service, p.verified_service, two.principal)
-            or differ(p.caller_service, p.peer_service_proven, three.principal)
+        differ(p.caller_service, claimed.service, nullif(list_contains(delegate.principals, p.claimed_caller), false)) as claim_differs,
+        differ(p.caller_service, p.verified_service, nullif(list_contains(delegate.principals, p.verified_service), false))
+            or differ(
+                p.caller_service,
+                p.peer_service_proven,
+                nullif(list_contains(delegate.principals, p.peer_service_proven), false)
+            )
             or differ(p.verified_service, p.peer_service_proven, null) as credential_differs,
         i.credential_sha256 is not null as issued,
         -- the log is written in order: what is newer than the call says that it was complete by then
@@ -81,9 +85,7 @@ looked_up as materialized (
     left join probed as b on b.shape = p.shape
     left join outsiders as outside on outside.service = p.caller
     left join known as claimed on claimed.service = p.claimed_caller
-    left join delegates as one on one.service = p.caller_service and one.principal = p.claimed_caller
-    left join delegates as two on two.service = p.caller_service and two.principal = p.verified_service
-    left join delegates as three on three.service = p.caller_service and three.principal = p.peer_service_proven
+    left join delegates as delegate on delegate.service = p.caller_service
     -- to whom it was issued counts: who has once seen a good credential could else say that another showed it
     left join (select distinct credential_sha256, subject from believed_credentials) as i
         on i.credential_sha256 = coalesce(p.credential_sha256, lower(left(p.peer_cert_sha256, 32)))

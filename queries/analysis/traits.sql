@@ -6,10 +6,14 @@
 --      times, paths, request ids) is not in it. A name comes from its own resource only, never from a neighbour.
 create or replace temp table traits as
 with aliases as (
-    select value as alias, any_value(service) as service
-    from service_matches
-    where attribute = 'service.name'
-    group by value
+    -- few, if any: one value, not a join for each column that names a service
+    select map_from_entries(list((alias, service))) as services
+    from (
+        select value as alias, any_value(service) as service
+        from service_matches
+        where attribute = 'service.name'
+        group by value
+    )
 ),
 told as (
     select
@@ -110,11 +114,9 @@ select
     n.unattested,
     n.edge or n.proxy or coalesce(told.component = 'proxy', false) as proxy,
     -- a claim names itself as its sender's telemetry does
-    coalesce(caller.service, told.claimed_caller) as claimed_caller,
-    coalesce(callee.service, told.claimed_callee) as claimed_callee,
-    coalesce(peer.service, told.peer_service) as peer_service
+    coalesce(aliases.services[told.claimed_caller], told.claimed_caller) as claimed_caller,
+    coalesce(aliases.services[told.claimed_callee], told.claimed_callee) as claimed_callee,
+    coalesce(aliases.services[told.peer_service], told.peer_service) as peer_service
 from told
 join speakers as n on n.resource_id = told.resource_id and n.proxy_node is not distinct from told.proxy_node
-left join aliases as caller on caller.alias = told.claimed_caller
-left join aliases as callee on callee.alias = told.claimed_callee
-left join aliases as peer on peer.alias = told.peer_service
+cross join aliases
