@@ -14,7 +14,7 @@ def manifest(found: Found) -> Iterator[Line]:
     declared = {str(row[side]) for row in found.grants for side in ("caller", "callee")}
     declared |= {str(row["service"]) for row in found.services if row["exposure"] != "unknown"}
     if not declared:
-        step = "serve --manifest vercel.json, or write grants into bindtrace.toml"
+        step = "bindtrace serve --manifest vercel.json, or write grants into bindtrace.toml"
         yield Line(WARN, question, "there is no manifest, so no call is allowed or denied", step)
         return
     seen = {str(row["service"]) for row in found.services if row["spans"]}

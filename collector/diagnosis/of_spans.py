@@ -87,11 +87,15 @@ def parents(found: Found) -> Iterator[Line]:
 def clocks(found: Found) -> Iterator[Line]:
     """Whose spans come long after, or before, their own end."""
     wrong = [row for row in found.health if row["lag_s"] is not None and not -CLOCK_S < row["lag_s"] < 3600]
+    by_distance: dict[str, list[str]] = {}  # a recording is as old in all of its services
     for row in wrong:
         side = "ahead of" if row["lag_s"] < 0 else "behind"
+        by_distance.setdefault(f"{ago(abs(row['lag_s']))[:-4]} {side}", []).append(str(row["service"]))
+    for distance, services in by_distance.items():
+        are = "is" if len(services) == 1 else "are"
         yield Line(
-            WARN, "are the clocks right", f"{row['service']} is {ago(abs(row['lag_s']))[:-4]} {side} our clock",
-            "synchronise the clocks of its machine, or ignore this for imported recordings",
+            WARN, "are the clocks right", f"{named(services)} {are} {distance} our clock",
+            "synchronise the clocks of their machines, or ignore this for imported recordings",
         )  # fmt: skip
     if found.health and not wrong:
         yield Line(OK, "are the clocks right", "spans arrive within an hour of their end")

@@ -135,6 +135,18 @@ def test_an_edge_that_is_folded_into_its_calls_is_neither_a_stranger_nor_without
     assert {line.state for line in diagnose(found)} == {OK}
 
 
+def test_clocks_that_are_as_wrong_are_one_line() -> None:
+    (row,) = healthy(service={"lag_s": 7300.0}).health
+    lines = diagnose(
+        healthy(health=[row, {**row, "service": "billing"}, {**row, "service": "ledger", "lag_s": -90.0}])
+    )
+
+    assert [line.evidence for line in lines if line.question == "are the clocks right"] == [
+        "orders, billing are 2 h behind our clock",
+        "ledger is 2 min ahead of our clock",
+    ]
+
+
 def test_what_to_do_next_is_a_command_that_finds_the_same_data() -> None:
     line = line_of(healthy(option="--db 'a b.duckdb'"), "what to do next")
 
