@@ -33,6 +33,7 @@ DAY_S = 86_400
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_kills_during_sealing_lose_and_double_nothing(tmp_path: Path) -> None:
     con = kill_while_sealing(tmp_path, 4, 1)
 

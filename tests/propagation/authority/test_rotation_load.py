@@ -29,7 +29,7 @@ def test_no_call_fails_while_everything_rotates(tmp_path: Path, road: str) -> No
         callee, caller = scaled.join(INVENTORY), scaled.join(ORDERS)
         with serves(callee) as port, Callers(by(caller, port), 2) as callers:
             wait_for(
-                lambda: scaled.cas() >= 2 and caller.generation.number >= 8, seconds=40, what="rotations"
+                lambda: scaled.cas() >= 2 and caller.generation.number >= 8, seconds=100, what="rotations"
             )
         caller.close()
         callee.close()
