@@ -38,7 +38,12 @@ def doctor(db: Path | None, url: str | None, form: str) -> None:
     lines = _look(db, url)
     if form == "json":
         keys = ("state", "question", "evidence", "next")
-        render.emit("doctor", [dict(zip(keys, line, strict=True)) for line in lines], "json", keys)
+        render.emit(
+            "doctor",
+            [dict(zip(keys, (*line[:3], line.next_step or None), strict=True)) for line in lines],
+            "json",
+            keys,
+        )
     else:
         for line in lines:
             render.show(Group(*_drawn(line)), prose=True)
