@@ -123,7 +123,7 @@ class Supervisor:
                 self.journal.rmdir()
             if left := sum(path.stat().st_size for path in self.journal.glob("*/*.seg")):
                 self._narrate(
-                    f"{left} bytes in {self.journal} are not stored yet: the next start stores them"
+                    f"{left:,} bytes in {self.journal} are kept: the next start stores what of them is not stored yet"
                 )
             self._lock.release()
             self._lock = None
