@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from bindtrace.propagation import environment
 from bindtrace.propagation.errors import Refusal
@@ -56,6 +57,14 @@ class Verbs(click.Group):
             hint = f"`bindtrace {near[0]}`, or " if near else ""
             raise Refusal(f"`{verb}` is not a command of bindtrace", fix=f"{hint}`bindtrace --help` for all.")
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """From the table: each press of Tab would load every verb otherwise (0.9 s)."""
+        verbs = {verb: line for section in SECTIONS.values() for verb, line in section.items()}
+        found = [
+            CompletionItem(verb, help=line) for verb, line in verbs.items() if verb.startswith(incomplete)
+        ]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         declared = _declared()

@@ -71,6 +71,21 @@ atexit.register(lambda: print(sorted({{name.split(".")[1] for name in sys.module
     assert done.stdout.splitlines()[-1] == "['propagation']"
 
 
+def test_completion_of_a_verb_loads_none() -> None:
+    program = f"""
+import atexit
+atexit.register(lambda: print("duckdb" in sys.modules))
+{MAIN}
+"""
+
+    done = python(
+        "import sys\n" + program,
+        _BINDTRACE_COMPLETE="bash_complete", COMP_WORDS="bindtrace cha", COMP_CWORD="1",
+    )  # fmt: skip
+
+    assert done.stdout.split() == ["plain,chains", "plain,chain", "False"], done.stderr
+
+
 def test_help_of_the_base_install_names_the_extra_of_each_verb() -> None:
     done = python(BLOCKED + MAIN, "-h", COLUMNS="100")
 
