@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from bindtrace.queries import cells
 
 Row = Mapping[str, Any]
+AMISS: Final = ("denied", "contradicted")
+"""Words of `verdict` for what should not be."""
 
 
 def violating(row: Row) -> bool:
-    """Whether a hop, edge or chain did what it should not: denied, or by a public road from a known caller.
+    """Whether a hop, edge or chain is amiss: denied, contradicted, or by a public road from a known caller.
 
     The first call of a chain comes from outside by its nature; a chain of one service is nothing else.
     """
     inside = len(row["signature"]) > 1 if "signature" in row else row.get("caller") is not None
-    return row.get("verdict") == "denied" or (inside and row.get("road") == "public")
+    return verdict(row) in AMISS or (inside and row.get("road") == "public")
+
+
+def verdict(row: Row) -> str:
+    """The word for what is thought of a call: its verdict, which its witnesses may contradict."""
+    word = cells.plain(row.get("verdict"))
+    return "contradicted" if word != "denied" and row.get("grade") == "contradicted" else word
 
 
 def most_telling(edges: Sequence[Row], most: int) -> list[Row]:

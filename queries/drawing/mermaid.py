@@ -9,7 +9,7 @@ from typing import Final
 from bindtrace.propagation.vocabulary import EXTERNAL
 from bindtrace.queries import cells
 from bindtrace.queries.critical_path import waited_for
-from bindtrace.queries.drawing.facts import Row, inferred, suffix, violating
+from bindtrace.queries.drawing.facts import Row, inferred, suffix, verdict, violating
 from bindtrace.queries.drawing.waterfall import placed
 
 # Mermaid's own escape; what is not listed could end a label, be Markdown, or be HTML.
@@ -64,12 +64,12 @@ def _hop_words(hop: Row) -> Iterator[str]:
     if inferred(hop):
         yield f"joined by {cells.plain(hop.get('pairing'))}"
     if violating(hop):
-        yield f"{cells.plain(hop.get('verdict'))} {cells.plain(hop.get('reason'))}"
+        yield f"{verdict(hop)} {cells.plain(hop.get('reason'))}"
 
 
 def _edge_words(row: Row) -> Iterator[str]:
     yield f"{cells.count(row.get('calls'))} calls, p95 {cells.milliseconds(row.get('p95_ms'))}"
-    yield f"{cells.plain(row.get('road'))}, {cells.plain(row.get('verdict'))}"
+    yield f"{cells.plain(row.get('road'))}, {verdict(row)}"
 
 
 def _node(name: str, label: str) -> str:

@@ -11,7 +11,7 @@ from bindtrace.propagation.wording import counted
 from bindtrace.queries import cells
 from bindtrace.queries.critical_path import begin_unix_nano, length_nano, waited_for
 from bindtrace.queries.drawing import palette
-from bindtrace.queries.drawing.facts import Row, call, facts, inferred, suffix, violating
+from bindtrace.queries.drawing.facts import AMISS, Row, call, facts, inferred, suffix, verdict, violating
 from bindtrace.queries.drawing.markup import Markup, shortened, tag, text, width_of
 from bindtrace.queries.drawing.palette import FONT_SIZE, chip_of_road, fill_of_verdict, lock, words
 from bindtrace.queries.drawing.timescale import Scale, ticks
@@ -22,10 +22,10 @@ HEAD: Final = 84
 _CAPTION: Final = 54
 FOOT: Final = 98
 _MARGIN: Final = 16
-_NAMES_END: Final = 480
-_LOCK: Final = 490
-_ROAD: Final = 508
-_VERDICT: Final = 598
+_NAMES_END: Final = 456
+_LOCK: Final = 466
+_ROAD: Final = 484
+_VERDICT: Final = 572
 _BARS: Final = (676, 1104)
 _STEP: Final = 16
 _DEEPEST: Final = 220
@@ -125,7 +125,7 @@ def _row(one: Placed, scale: Scale, step: float, waited: Sequence[tuple[int, int
     wrong = violating(hop)
     look = "blush" if wrong else "zebra" if one.line % 2 == 0 else "paper"
     told = "\n".join(f"{label}: {value}" for label, value in facts(hop, waited or ()).items())
-    denied = hop.get("verdict") == "denied"
+    said = verdict(hop)
     road = cells.plain(hop.get("road"))
     return tag(
         "g",
@@ -141,7 +141,7 @@ def _row(one: Placed, scale: Scale, step: float, waited: Sequence[tuple[int, int
             shortened(road, 60, FONT_SIZE),
             "alarm strong" if wrong and road == "public" else "ink",
         ),
-        words(_VERDICT, base, cells.plain(hop.get("verdict")), "alarm strong" if denied else "ink"),
+        words(_VERDICT, base, said, "alarm strong" if said in AMISS else "ink"),
         *_bar(hop, scale, top, waited or ()),
         words(WIDTH - _MARGIN, base, cells.milliseconds(hop.get("duration_ms")), "ink", text_anchor="end"),
     )
@@ -203,10 +203,10 @@ def _legend(y: float) -> Iterator[Markup]:
     """What the looks mean, each drawn by what draws it in the picture."""
     wire: Mapping[str, str] = {"class_": "line wire"}
     bars: tuple[tuple[str, dict[str, str]], ...] = tuple(
-        (verdict, fill_of_verdict(verdict)) for verdict in ("allowed", "denied", "unknown")
+        (word, fill_of_verdict(word)) for word in ("allowed", "denied", "unknown")
     )
     entries: list[tuple[str, list[Markup]]] = [
-        (verdict, [tag("rect", x=0, y=-10, width=24, height=12, rx=1.5, **look)]) for verdict, look in bars
+        (word, [tag("rect", x=0, y=-10, width=24, height=12, rx=1.5, **look)]) for word, look in bars
     ]
     entries.append(
         (

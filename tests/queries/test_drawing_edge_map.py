@@ -52,7 +52,9 @@ def test_an_arrow_tells_calls_and_p95() -> None:
 @pytest.mark.parametrize(
     ("more", "word"),
     [({"verdict": "denied"}, "DENIED"), ({"road": "public"}, "PUBLIC ROAD"),
-     ({"verdict": "denied", "road": "public"}, "DENIED · PUBLIC ROAD")],
+     ({"verdict": "denied", "road": "public"}, "DENIED · PUBLIC ROAD"),
+     ({"grade": "contradicted"}, "CONTRADICTED"),
+     ({"verdict": "denied", "grade": "contradicted"}, "DENIED")],
 )  # fmt: skip
 def test_a_violation_is_red_and_dashed_and_says_why(more: dict[str, str], word: str) -> None:
     (arrow,) = arrows(parsed(edge_map([edge("web", "orders", **more)])))

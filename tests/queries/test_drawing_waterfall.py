@@ -93,6 +93,14 @@ def test_a_violation_has_a_pattern_and_a_word_beside_its_colour() -> None:
     assert "denied" in [one.text for one in classed(rows[2], "alarm")]
 
 
+def test_a_call_whose_witnesses_disagree_is_a_violation_and_not_called_allowed() -> None:
+    root = parsed(waterfall([hop(None, "web", hop("web", "orders", grade="contradicted"))]))
+
+    rows = [one for one in root.iter(f"{NS}g") if one.find(f"{NS}title") is not None]
+    assert [bool(classed(one, "blush")) for one in rows] == [False, True]
+    assert [one.text for one in classed(rows[1], "alarm")] == ["contradicted"]
+
+
 def test_the_entry_by_a_public_address_is_no_violation_but_an_inner_call_is() -> None:
     root = parsed(waterfall([hop(None, "web", hop("web", "orders", road="public"), road="public")]))
 
