@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +20,7 @@ from bindtrace.propagation.options import NamedPath, format_option
 from bindtrace.queries import render
 from bindtrace.queries.analyse import analyse
 from bindtrace.queries.options import TABLE_FORMATS
-from bindtrace.queries.source import DEFAULT_DB
+from bindtrace.queries.source import DEFAULT_DB, db_option
 
 KEYS: Final = (
     "what", "reason", "segment", "start", "end", "bytes", "spans", "sender", "found", "lost_from", "lost_until",
@@ -50,9 +49,7 @@ def list_entries(db: Path, form: str) -> None:
     if not rows:
         render.say(f"nothing is in quarantine for {db}")
     elif any(row["what"] != "database" for row in rows):
-        render.say(
-            f"`bindtrace quarantine retry --db {shlex.quote(str(db))}` tries again what could not be stored"
-        )
+        render.say(f"`bindtrace quarantine retry {db_option(db)}` tries again what could not be stored")
 
 
 @quarantine.command()

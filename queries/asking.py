@@ -45,14 +45,18 @@ def source_of(asked: Asked) -> Iterator[Source]:
 def answer(
     asked: Asked,
     report: str,
-    filters: Filters | None = None,
+    filters: Filters | Callable[[Source], Filters] | None = None,
     *,
     people: Mapping[str, Callable[[Sequence[Row]], None]] | None = None,
 ) -> None:
-    """Asks a report and writes its rows; `people` are forms that this report writes in its own way."""
+    """Asks a report and writes its rows; `people` are forms that this report writes in its own way.
+
+    `filters` may need the data first, as where a beginning stands for the whole id.
+    """
     with source_of(asked) as source:
-        rows = source.rows(report, asked.query(filters))
-        said = "" if rows else nothing(asked, report, filters or {}, source.describe(), names_in(source))
+        wanted = filters(source) if callable(filters) else filters or {}
+        rows = source.rows(report, asked.query(wanted))
+        said = "" if rows else nothing(asked, report, wanted, source.describe(), names_in(source))
     write(asked, report, rows, people=people)
     if said:
         render.say(said)

@@ -61,10 +61,10 @@ _verdict = click.option("--verdict", type=click.Choice(sorted(VERDICTS)), help="
 @common(limit=HOPS_LIMIT)
 def hops(asked: Asked, trace_id: str | None, **filters: str | None) -> None:
     """Single calls with their judgement and evidence, the latest first."""
-    if trace_id is not None:
-        with source_of(asked) as source:
-            trace_id = whole_id(source, trace_id)
-    answer(asked, "hops", {**filters, "trace_id": trace_id})
+    if trace_id is None:
+        answer(asked, "hops", filters)
+    else:
+        answer(asked, "hops", lambda source: {**filters, "trace_id": whole_id(source, trace_id)})
 
 
 @click.command()

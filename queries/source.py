@@ -81,10 +81,7 @@ class FileSource:
 
     def rows(self, report: str, query: Query) -> list[Row]:
         # what its collector had acknowledged is all in the file, and nothing more will come
-        from bindtrace.queries.lake.place import needing_lake
-
-        with needing_lake(self._con):
-            return _reported(self._reader, report, replace(query, settled=True))
+        return _reported(self._reader, report, replace(query, settled=True))
 
     def close(self) -> None:
         self._con.close()
@@ -93,7 +90,7 @@ class FileSource:
         return str(self._path)
 
     def option(self) -> str:
-        return "" if self._path == DEFAULT_DB else f"--db {shlex.quote(str(self._path))}"
+        return "" if self._path == DEFAULT_DB else db_option(self._path)
 
 
 class LakeSource:
@@ -210,11 +207,18 @@ class LiveSource:
         )
 
 
+def db_option(path: Path) -> str:
+    """The option that names a database in a command to copy."""
+    return f"--db {shlex.quote(str(path))}"
+
+
 def _reported(con: Any, report: str, query: Query) -> list[Row]:
     from bindtrace.queries.catalog import run_report
+    from bindtrace.queries.lake.place import needing_lake
 
     try:
-        return run_report(con, report, replace(query, filters=checked_ids(query.filters)))
+        with needing_lake(con):
+            return run_report(con, report, replace(query, filters=checked_ids(query.filters)))
     except ValueError as error:
         raise Refusal(str(error), fix="columns and parameters are given as `-p NAME=VALUE`") from None
 

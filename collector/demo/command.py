@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
 import signal
 import tempfile
 import threading
@@ -25,7 +24,7 @@ from bindtrace.propagation.options import NamedPath, format_option
 from bindtrace.queries.lock import held_by, holder
 from bindtrace.queries.query import Query
 from bindtrace.queries.render import emit, say
-from bindtrace.queries.source import LiveSource
+from bindtrace.queries.source import LiveSource, db_option
 
 TRICKLE_S = 2.0
 
@@ -76,7 +75,7 @@ def demo(once: bool, db: Path | None, wanted: str, record: Path | None, enforce:
             spans = write_recording(database, record, wish.since_unix_nano)
             say(f"{spans:,} spans are written to {record}, and the manifests to {manifests}")
         if db is not None:
-            say(f"the database is kept: bindtrace findings --db {shlex.quote(str(db))}")
+            say(f"the database is kept: bindtrace findings {db_option(db)}")
 
 
 def _play(wish: Wish, db: Path, folder: Path) -> None:
@@ -122,11 +121,7 @@ def _show(wish: Wish, stage: Stage) -> None:
     if wish.form != "table":
         emit("findings", source.rows("findings", query), wish.form)
         return
-    show_all(
-        source,
-        query,
-        f"--db {shlex.quote(str(wish.kept))}" if wish.once and wish.kept else f"--url {stage.url}",
-    )
+    show_all(source, query, stage.option(wish))
     if wish.once and not wish.kept:
         say(
             "this collector stops now: `bindtrace demo` without --once stays up, --db PATH keeps the database"

@@ -6,7 +6,6 @@ First the guards enforce, then the same requests come while they only observe: a
 from __future__ import annotations
 
 import contextlib
-import shlex
 import tempfile
 import threading
 import time
@@ -141,9 +140,8 @@ def _show(wish: Wish, stage: Stage, acts: Sequence[Act]) -> None:
     if wish.form != "table":
         render.emit("demo-enforce", rows, wish.form)
         return
-    option = f"--db {shlex.quote(str(wish.kept))}" if wish.once and wish.kept else f"--url {stage.url}"
     query = Query(since_unix_nano=wish.since_unix_nano, settled=True)
-    show_all(LiveSource(stage.url), query, option)
+    show_all(LiveSource(stage.url), query, stage.option(wish))
     if rows:
         heading("Attacks", "an intruder in the orders asks the inventory with six credentials, in both modes")
         render.emit("demo-enforce", rows, "table")

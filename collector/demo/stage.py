@@ -16,6 +16,7 @@ from bindtrace.collector.supervisor import Settings, Supervisor
 from bindtrace.propagation.errors import Refusal
 from bindtrace.propagation.platforms import read_manifests
 from bindtrace.queries.render import say
+from bindtrace.queries.source import db_option
 
 PROCESS = "bindtrace.collector.demo.shop.process"
 
@@ -44,6 +45,10 @@ class Stage:
     def url(self) -> str:
         """Of the collector's API."""
         return f"http://{self.endpoints['api']}"
+
+    def option(self, wish: Wish) -> str:
+        """What names this run's data in a command to copy, once the demo has said all."""
+        return db_option(wish.kept) if wish.once and wish.kept else f"--url {self.url}"
 
     def supervisor(self, db: Path) -> Supervisor:
         grpc, http, api = (Address.parse(self.endpoints[name]) for name in ("grpc", "http", "api"))

@@ -40,14 +40,10 @@ looked_up as materialized (
         o.callee_service is not null as entry_declared,
         outside.service is not null as caller_outside,
         b.shape is not null as by_probe,
-        differ(p.caller_service, claimed.service, nullif(list_contains(delegate.principals, p.claimed_caller), false)) as claim_differs,
-        differ(p.caller_service, p.verified_service, nullif(list_contains(delegate.principals, p.verified_service), false))
-            or differ(
-                p.caller_service,
-                p.peer_service_proven,
-                nullif(list_contains(delegate.principals, p.peer_service_proven), false)
-            )
-            or differ(p.verified_service, p.peer_service_proven, null) as credential_differs,
+        differ(p.caller_service, claimed.service, list_contains(delegate.principals, p.claimed_caller)) as claim_differs,
+        differ(p.caller_service, p.verified_service, list_contains(delegate.principals, p.verified_service))
+            or differ(p.caller_service, p.peer_service_proven, list_contains(delegate.principals, p.peer_service_proven))
+            or differ(p.verified_service, p.peer_service_proven, false) as credential_differs,
         i.credential_sha256 is not null as issued,
         -- the log is written in order: what is newer than the call says that it was complete by then
         coalesce(

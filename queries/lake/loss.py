@@ -12,7 +12,7 @@ from typing import Final
 import duckdb
 
 from bindtrace.queries.cells import moment
-from bindtrace.queries.lake.naming import PREFIX, Lake
+from bindtrace.queries.lake.naming import PREFIX, Lake, is_object_store
 from bindtrace.queries.lake.refusals import LakeAwayError
 from bindtrace.queries.transaction import transaction
 
@@ -54,6 +54,8 @@ def check_place(lake: Lake, newest_unix_nano: int) -> None:
 
 def check_files(con: Connection, lake: Lake) -> None:
     """Raises `LakeLostError` where the folder has not the first of its files: it was deleted, or is not mounted."""
+    if is_object_store(lake.data):
+        return
     for table in ("spans", "hops"):
         for (file,) in con.execute(
             f"select data_file from ducklake_list_files('lake', '{table}') limit 1"

@@ -35,7 +35,7 @@ create or replace macro host_matches(host, written) as
     written in (host, split_part(host, ':', 1))
     or (written like '*%' and ends_with(split_part(host, ':', 1), substr(written, 2)));
 -- Two names of one caller, neither of which may speak for the other.
-create or replace macro differ(one, other, delegate) as coalesce(one <> other and delegate is null, false);
+create or replace macro differ(one, other, delegated) as coalesce(one <> other, false) and not coalesce(delegated, false);
 -- OpenTelemetry's `ot=th:` names the share of traces that is dropped, in 56 bits of which trailing zeros are left out.
 create or replace macro sampling_share(trace_state) as
     case
