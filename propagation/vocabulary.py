@@ -38,6 +38,8 @@ VERDICTS: Final[tuple[Verdict, ...]] = ("denied", "unknown", "allowed")
 
 EXTERNAL: Final = "(external)"
 """How a person sees and asks for an absent caller: the entry of a chain."""
+UNSEEN: Final = "(unseen)"
+"""The same of an absent callee: a call that nobody was seen to take."""
 
 # --- the Service-Binding header ----------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 from bindtrace.propagation.errors import Refusal
-from bindtrace.propagation.vocabulary import ALL_REASONS, EXTERNAL
+from bindtrace.propagation.vocabulary import ALL_REASONS, EXTERNAL, UNSEEN
 from bindtrace.propagation.wording import counted
 from bindtrace.queries import cells, render
 from bindtrace.queries.options import Asked
@@ -86,7 +86,7 @@ def cut(limit: int) -> str:
 
 def names_in(source: Source) -> set[str]:
     """The names of all services that are known there, and of those outside."""
-    return {str(row["service"]) for row in source.rows("services", Query())} | {EXTERNAL}
+    return {str(row["service"]) for row in source.rows("services", Query())} | {EXTERNAL, UNSEEN}
 
 
 def nothing(asked: Asked, report: str, filters: Filters, where: str, names: Collection[str] = ()) -> str:

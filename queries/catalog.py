@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import duckdb
 
-from bindtrace.propagation.vocabulary import EXTERNAL
+from bindtrace.propagation.vocabulary import EXTERNAL, UNSEEN
 from bindtrace.queries import rules, sql_files
 from bindtrace.queries.lake.kept_findings import with_kept
 from bindtrace.queries.query import Query
@@ -65,11 +65,7 @@ def _sql_report(file: sql_files.SqlFile) -> Report:
 
 def _narrowed(text: str, filters: Mapping[str, str], limit: int | None) -> tuple[str, dict[str, Any]]:
     """The report's own text, kept whole inside a filter and a limit; values are bound, names were checked."""
-    # Tables show an absent caller as (external), so that word asks for it.
-    bound: dict[str, Any] = {
-        f"filter_{place}": None if value == EXTERNAL else value
-        for place, value in enumerate(filters.values())
-    }
+    bound: dict[str, Any] = {f"filter_{place}": _asked(value) for place, value in enumerate(filters.values())}
     conditions = " and ".join(
         f'"{column}"::varchar is not distinct from $filter_{place}' for place, column in enumerate(filters)
     )
@@ -106,9 +102,14 @@ def rows_of(cursor: duckdb.DuckDBPyConnection) -> list[Row]:
 
 def _kept(name: str, columns: Sequence[str], rows: list[Row], query: Query) -> list[Row]:
     check_filters(name, columns, query.filters)
-    wanted = {column: None if value == EXTERNAL else value for column, value in query.filters.items()}
+    wanted = {column: _asked(value) for column, value in query.filters.items()}
     kept = [row for row in rows if all(_text(row[column]) == value for column, value in wanted.items())]
     return kept[: query.limit]
+
+
+def _asked(value: str) -> str | None:
+    """Tables show an absent caller as (external) and an absent callee as (unseen), so these words ask for them."""
+    return None if value in (EXTERNAL, UNSEEN) else value
 
 
 def _text(value: Any) -> str | None:

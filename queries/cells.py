@@ -9,8 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from bindtrace.propagation.vocabulary import EXTERNAL as EXTERNAL
-
-UNSEEN: Final = "(unseen)"
+from bindtrace.propagation.vocabulary import UNSEEN as UNSEEN
 
 # C0, DEL and C1 drive terminals; the bidirectional, invisible and separator ones make a name look like another.
 _UNPRINTABLE: Final = re.compile(
@@ -71,6 +70,12 @@ def caller(row: Mapping[str, Any]) -> str:
 
 def callee(row: Mapping[str, Any]) -> str:
     return visible(row.get("callee") or UNSEEN)
+
+
+def verdict(row: Mapping[str, Any]) -> str:
+    """The word for what is thought of a call: its verdict, which its witnesses may contradict."""
+    word = plain(row.get("verdict"))
+    return "contradicted" if word != "denied" and row.get("grade") == "contradicted" else word
 
 
 def place(source: Mapping[str, Any]) -> str:

@@ -25,7 +25,7 @@ from bindtrace.queries.window import Length
 @click.option(
     "--only-violations",
     is_flag=True,
-    help="Only chains with a call that was denied, or took a public road inside.",
+    help="Only chains with a call that was denied, or whose witnesses disagree, or that took a public road inside.",
 )
 @click.option(
     "--compare",

@@ -103,6 +103,7 @@ CALLER: Final = Column(
 CALLEE: Final = Column(
     "CALLEE", cells.callee, flexible=32, style=lambda text: "dim" if text == cells.UNSEEN else ""
 )
+VERDICT: Final = Column("VERDICT", cells.verdict, style=word_style)
 ENVS: Final = Column("ENV", environments, gives_way=7)
 KIND: Final = Column("KIND", value_of("kind"), gives_way=9, tells_apart=True)
 ERROR: Final = Column(

@@ -156,7 +156,8 @@ def how_sure(finding: Row) -> str:
 def check_command(finding: Row, option: str = "") -> str:
     """The rule's own command; names are quoted, because a service may call itself anything."""
     quoted: dict[str, Any] = dict(finding)
-    quoted |= {side: shlex.quote(str(finding.get(side) or cells.EXTERNAL)) for side in ("caller", "callee")}
+    quoted |= {"caller": shlex.quote(str(finding.get("caller") or cells.EXTERNAL))}
+    quoted |= {"callee": shlex.quote(str(finding.get("callee") or cells.UNSEEN))}
     if source := finding.get("source"):
         quoted["source"] = {**source, "file": shlex.quote(str(source["file"]))}
     if finding["rule"] in RULES:

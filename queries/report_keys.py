@@ -30,7 +30,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "chains": (
         "scope", "environment", "signature", "calls", "errors", "p50_ms", "p95_ms", "p99_ms", "verdict", "road",
-        "example_trace_id",
+        "grade", "example_trace_id",
     ),
     "chain": (
         *_HOP, "via", "marks", "corrected_start_unix_nano", "network_ms", "skew_ms", "critical", "critical_ms",

@@ -9,6 +9,7 @@ from bindtrace.propagation.manifest import Grant
 from bindtrace.propagation.manifest_diff import Difference
 from bindtrace.propagation.wording import counted
 from bindtrace.queries import cells
+from bindtrace.queries.column_kinds import signature
 from bindtrace.queries.markdown import code, plain, table
 from bindtrace.queries.reviewing import Review
 from bindtrace.queries.source import Row
@@ -105,7 +106,7 @@ def _chains(rows: Sequence[Row], trace_url: str | None) -> str:
         ("chain", "calls", "example"),
         [
             [
-                code(" → ".join(service or cells.EXTERNAL for service in row["signature"])),
+                code(signature(row["signature"])),
                 f"{row['calls']:,}",
                 _example(row["example_trace_id"], trace_url),
             ]

@@ -21,7 +21,7 @@ from typing import Any, Final
 import duckdb
 
 from bindtrace.propagation.clock import now_unix_nano
-from bindtrace.propagation.vocabulary import EXTERNAL, SEVERITIES
+from bindtrace.propagation.vocabulary import EXTERNAL, SEVERITIES, UNSEEN
 from bindtrace.queries import sql_files
 from bindtrace.queries.query import Query
 from bindtrace.queries.unsigned import unsigned
@@ -228,7 +228,7 @@ def flagged(names: Iterable[str]) -> str:
 def explanation(finding: Mapping[str, Any]) -> dict[str, str]:
     """What the rule's header adds to a finding for a person: `why`, `check` and `may_be_wrong_when`."""
     rule = RULES[finding["rule"]]
-    subject = {"caller": finding["caller"] or EXTERNAL, "callee": finding["callee"] or "(unknown)"}
+    subject = {"caller": finding["caller"] or EXTERNAL, "callee": finding["callee"] or UNSEEN}
     source = finding["source"] or {}
     words = _Words(subject | {"host": subject["callee"], "file": source.get("file", "FILE")})
     return {

@@ -10,11 +10,11 @@ from typing import Any, Final, NamedTuple
 from rich.console import RenderableType
 
 from bindtrace.queries import cells
+from bindtrace.queries import column_kinds as kinds
 from bindtrace.queries.columns import LAYOUTS
 from bindtrace.queries.critical_path import begin_unix_nano, length_nano, waited_for
 from bindtrace.queries.layout import Column, Row
 from bindtrace.queries.render import table
-from bindtrace.queries.word_styles import word_style
 
 BAR_CELLS: Final = 20
 
@@ -190,19 +190,15 @@ def _pairing(row: Row) -> str:
     return cells.plain(row.get("pairing")) if _arrow(row) == "⇢" else ""
 
 
-def _word(heading: str, key: str, gives_way: int) -> Column:
-    return Column(heading, lambda row: cells.plain(row.get(key)), gives_way=gives_way, style=word_style)
-
-
 _COLUMNS: Final = (
     Column("HOP", _call, flexible=48, style=lambda text: "red" if text.endswith("✗") else ""),
     Column("KIND", lambda row: cells.plain(row.get("kind")), gives_way=9, tells_apart=True),
     Column("BINDING", lambda row: cells.plain(row.get("binding")), gives_way=4),
-    _word("ROAD", "road", 0),
-    _word("PROTECTION", "protection", 6),
-    _word("VERDICT", "verdict", 0),
-    _word("REASON", "reason", 3),
-    _word("GRADE", "grade", 8),
+    kinds.word("ROAD", "road", 0),
+    kinds.word("PROTECTION", "protection", 6),
+    kinds.VERDICT,
+    kinds.word("REASON", "reason", 3),
+    kinds.word("GRADE", "grade", 8),
     Column("PAIRING", _pairing, gives_way=5),
     Column("DURATION", lambda row: cells.milliseconds(row.get("duration_ms")), right=True, gives_way=1),
 )

@@ -3,7 +3,7 @@
 create or replace temp table judged as
 with callees as (
     select called, row_number() over (order by called)::integer as callee_name
-    from (select distinct coalesce(callee, 'unknown') as called from facts)
+    from (select distinct coalesce(callee, '(unseen)') as called from facts)
 )
 select
     f.*,
@@ -16,8 +16,9 @@ select
         when f.caller is not null and f.fact_caller <> 'external'
         then list_position(['public', 'unknown', 'private', 'binding'], f.road)
     end::utinyint as road_rank,
+    list_position(['contradicted', 'inferred', 'claimed', 'verified', 'proven'], f.grade)::utinyint as grade_rank,
     n.callee_name
 from facts as f
-join callees as n on n.called = coalesce(f.callee, 'unknown')
+join callees as n on n.called = coalesce(f.callee, '(unseen)')
 join decisions as d
     using (fact_receiver, fact_manifest, fact_caller, fact_callee, fact_grant, fact_entry)

@@ -22,6 +22,7 @@ select
     j.callee_name,
     j.verdict_rank,
     j.road_rank,
+    j.grade_rank,
     h.error,
     coalesce(h.tries_nano, h.duration_nano) as duration_nano,
     coalesce(h.first_start, h.start_time_unix_nano) as start_time_unix_nano,

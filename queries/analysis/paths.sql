@@ -2,10 +2,10 @@
 -- reads: parents, waited, judged
 create or replace temp table steps as
 select
-    p.call, p.parent, p.trace, p.verdict_rank, p.road_rank, p.error, p.duration_nano,
+    p.call, p.parent, p.trace, p.verdict_rank, p.road_rank, p.grade_rank, p.error, p.duration_nano,
     p.start_time_unix_nano, p.skew_nano,
     j.road,
-    coalesce(j.callee, 'unknown') as called,
+    coalesce(j.callee, '(unseen)') as called,
     -- of a chain's first call, which has none before it
     case when p.parent is null then list_concat(case when j.caller is not null then [j.caller] end, [called]) end as path,
     coalesce(w.chosen, false) as chosen,
@@ -22,6 +22,7 @@ with recursive chain as (
         s.path,
         s.verdict_rank as worst_verdict,
         s.road_rank as worst_road,
+        s.grade_rank as worst_grade,
         s.road as entry_road,
         s.error as chain_error,
         s.duration_nano as chain_duration_nano,
@@ -39,6 +40,7 @@ with recursive chain as (
         list_append(c.path, s.called),
         least(c.worst_verdict, s.verdict_rank),
         least(c.worst_road, s.road_rank),
+        least(c.worst_grade, s.grade_rank),
         c.entry_road,
         c.chain_error or s.error,
         c.chain_duration_nano,
@@ -59,6 +61,7 @@ select
     c.path,
     ['denied', 'unknown', 'allowed'][c.worst_verdict] as chain_verdict,
     coalesce(['public', 'unknown', 'private', 'binding'][c.worst_road], c.entry_road) as chain_road,
+    ['contradicted', 'inferred', 'claimed', 'verified', 'proven'][c.worst_grade] as chain_grade,
     c.chain_error,
     c.chain_duration_nano,
     c.corrected_start_unix_nano,

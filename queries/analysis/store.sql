@@ -15,6 +15,7 @@ select
     case when c.leaf then chain_key(f.scope, f.callee_env, c.path) end as chain_key,
     c.chain_verdict,
     c.chain_road,
+    c.chain_grade,
     c.chain_error,
     c.chain_duration_nano,
     f.scope,

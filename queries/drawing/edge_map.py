@@ -12,7 +12,7 @@ from bindtrace.propagation.vocabulary import EXTERNAL
 from bindtrace.propagation.wording import counted
 from bindtrace.queries import cells
 from bindtrace.queries.drawing import palette
-from bindtrace.queries.drawing.facts import AMISS, Row, verdict, violating
+from bindtrace.queries.drawing.facts import AMISS, Row, violating
 from bindtrace.queries.drawing.layers import Layout, Slot, layered
 from bindtrace.queries.drawing.markup import Markup, shortened, tag, text, width_of
 from bindtrace.queries.drawing.palette import FONT_SIZE, chip_of_road, words
@@ -157,7 +157,7 @@ def _label(row: Row) -> tuple[str, str, str]:
     calls, errors = int(row.get("calls") or 0), int(row.get("errors") or 0)
     failed = f" · {counted(errors, 'error')}" if errors else ""
     faults = [
-        *(said.upper() for said in (verdict(row),) if said in AMISS),
+        *(said.upper() for said in (cells.verdict(row),) if said in AMISS),
         *(["PUBLIC ROAD"] if row.get("road") == "public" else []),
     ]
     return (
@@ -195,7 +195,7 @@ def _drawn(
     """One arrow with its label, along its slots."""
     thick = _thickness(int(row.get("calls") or 0), most)
     wrong = violating(row)
-    colour = "alarm" if wrong else "allowed" if verdict(row) == "allowed" else "unknown"
+    colour = "alarm" if wrong else "allowed" if cells.verdict(row) == "allowed" else "unknown"
     dash = " alarm-dash" if wrong else " dashed" if colour == "unknown" else ""
     start, end = ports[id(route[0]), id(route[1])], ports[id(route[-1]), id(route[-2])]
     left = route[0].x + route[0].width / 2 + (_HEAD_OF_ARROW if back else 0)

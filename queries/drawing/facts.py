@@ -9,7 +9,7 @@ from bindtrace.queries import cells
 
 Row = Mapping[str, Any]
 AMISS: Final = ("denied", "contradicted")
-"""Words of `verdict` for what should not be."""
+"""Words of `cells.verdict` for what should not be."""
 
 
 def violating(row: Row) -> bool:
@@ -18,13 +18,7 @@ def violating(row: Row) -> bool:
     The first call of a chain comes from outside by its nature; a chain of one service is nothing else.
     """
     inside = len(row["signature"]) > 1 if "signature" in row else row.get("caller") is not None
-    return verdict(row) in AMISS or (inside and row.get("road") == "public")
-
-
-def verdict(row: Row) -> str:
-    """The word for what is thought of a call: its verdict, which its witnesses may contradict."""
-    word = cells.plain(row.get("verdict"))
-    return "contradicted" if word != "denied" and row.get("grade") == "contradicted" else word
+    return cells.verdict(row) in AMISS or (inside and row.get("road") == "public")
 
 
 def most_telling(edges: Sequence[Row], most: int) -> list[Row]:

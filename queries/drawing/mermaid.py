@@ -9,7 +9,7 @@ from typing import Final
 from bindtrace.propagation.vocabulary import EXTERNAL
 from bindtrace.queries import cells
 from bindtrace.queries.critical_path import waited_for
-from bindtrace.queries.drawing.facts import Row, inferred, suffix, verdict, violating
+from bindtrace.queries.drawing.facts import Row, inferred, suffix, violating
 from bindtrace.queries.drawing.waterfall import placed
 
 # Mermaid's own escape; what is not listed could end a label, be Markdown, or be HTML.
@@ -52,7 +52,9 @@ def edges_flowchart(rows: Sequence[Row]) -> list[str]:
         for end in ends:
             if end not in names:
                 names[end] = f"s{len(names)}"
-                lines.append(f"  {_node(names[end], end[2])}{':::outside' if end[2] == EXTERNAL else ''}")
+                lines.append(
+                    f"  {_node(names[end], end[2])}{':::outside' if end[2] in (EXTERNAL, cells.UNSEEN) else ''}"
+                )
         wrong += [len(arrows)] if violating(row) else []
         arrows.append(f"  {names[ends[0]]} -->|{_label(_edge_words(row))}| {names[ends[1]]}")
     return [*lines, *arrows, *_styles(wrong)]
@@ -64,12 +66,12 @@ def _hop_words(hop: Row) -> Iterator[str]:
     if inferred(hop):
         yield f"joined by {cells.plain(hop.get('pairing'))}"
     if violating(hop):
-        yield f"{verdict(hop)} {cells.plain(hop.get('reason'))}"
+        yield f"{cells.verdict(hop)} {cells.plain(hop.get('reason'))}"
 
 
 def _edge_words(row: Row) -> Iterator[str]:
     yield f"{cells.count(row.get('calls'))} calls, p95 {cells.milliseconds(row.get('p95_ms'))}"
-    yield f"{cells.plain(row.get('road'))}, {verdict(row)}"
+    yield f"{cells.plain(row.get('road'))}, {cells.verdict(row)}"
 
 
 def _node(name: str, label: str) -> str:

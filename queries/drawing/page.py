@@ -10,7 +10,7 @@ from typing import Final
 from bindtrace.queries import cells
 from bindtrace.queries.critical_path import waited_for
 from bindtrace.queries.drawing import palette
-from bindtrace.queries.drawing.facts import Row, call, facts, suffix, verdict, violating
+from bindtrace.queries.drawing.facts import Row, call, facts, suffix, violating
 from bindtrace.queries.drawing.markup import Markup, tag, text
 from bindtrace.queries.drawing.waterfall import Placed, placed, summary, title_of, waterfall
 
@@ -75,7 +75,7 @@ def chain_parts(roots: Sequence[Row]) -> tuple[str, list[Markup]]:
 def _hop(one: Placed, waited: Sequence[tuple[int, int]]) -> Markup:
     hop = one.hop
     road = cells.plain(hop.get("road"))
-    words = f" · {road} · {verdict(hop)} · {cells.milliseconds(hop.get('duration_ms'))}"
+    words = f" · {road} · {cells.verdict(hop)} · {cells.milliseconds(hop.get('duration_ms'))}"
     wrong = violating(hop)
     return tag(
         "details",

@@ -11,7 +11,7 @@ from bindtrace.propagation.wording import counted
 from bindtrace.queries import cells
 from bindtrace.queries.critical_path import begin_unix_nano, length_nano, waited_for
 from bindtrace.queries.drawing import palette
-from bindtrace.queries.drawing.facts import AMISS, Row, call, facts, inferred, suffix, verdict, violating
+from bindtrace.queries.drawing.facts import AMISS, Row, call, facts, inferred, suffix, violating
 from bindtrace.queries.drawing.markup import Markup, shortened, tag, text, width_of
 from bindtrace.queries.drawing.palette import FONT_SIZE, chip_of_road, fill_of_verdict, lock, words
 from bindtrace.queries.drawing.timescale import Scale, ticks
@@ -125,7 +125,7 @@ def _row(one: Placed, scale: Scale, step: float, waited: Sequence[tuple[int, int
     wrong = violating(hop)
     look = "blush" if wrong else "zebra" if one.line % 2 == 0 else "paper"
     told = "\n".join(f"{label}: {value}" for label, value in facts(hop, waited or ()).items())
-    said = verdict(hop)
+    said = cells.verdict(hop)
     road = cells.plain(hop.get("road"))
     return tag(
         "g",

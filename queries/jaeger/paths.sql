@@ -34,7 +34,7 @@ named as (
         s.example_trace_id,
         s.up,
         s.caller,
-        coalesce(s.callee, s.server_host, 'unknown') as callee,
+        coalesce(s.callee, s.server_host, '(unseen)') as callee,
         callee_span.name as operation,
         caller_span.name as caller_operation
     from steps as s

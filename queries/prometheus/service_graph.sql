@@ -6,7 +6,7 @@ select
     duration_nano,
     1 as weight,
     coalesce(caller, 'user') as client,
-    coalesce(callee, server_host, 'unknown') as server,
+    coalesce(callee, server_host, '(unseen)') as server,
     case kind
         when 'database' then 'database'
         when 'message' then 'messaging_system'

@@ -30,6 +30,7 @@ summed as (
         quantiles_of(chain_duration_nano) as nano,
         worst_of(['denied', 'unknown', 'allowed'], chain_verdict) as verdict,
         worst_of(['public', 'unknown', 'private', 'binding'], chain_road) as road,
+        worst_of(['contradicted', 'inferred', 'claimed', 'verified', 'proven'], chain_grade) as grade,
         arg_max(chain_trace_id, start_time_unix_nano) as example
     from hops
     where
@@ -51,6 +52,7 @@ select
     ms(nano[3]) as p99_ms,
     verdict,
     road,
+    grade,
     trace_hex(example) as example_trace_id
 from summed
 order by calls desc, signature

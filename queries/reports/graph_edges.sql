@@ -5,7 +5,7 @@
 with edges as (
     select
         coalesce(caller, '(external)') as source,
-        coalesce(callee, server_host, '(unknown)') as target,
+        coalesce(callee, server_host, '(unseen)') as target,
         road,
         count(*) as calls,
         count(*) filter (error) as errors,
@@ -30,13 +30,13 @@ select
     grade as detail__grade,
     errors as detail__errors,
     case
-        when verdict = 'denied' then '#d55e00'
+        when verdict = 'denied' or grade = 'contradicted' then '#d55e00'
         when road = 'public' and source <> '(external)' then '#b87900'
         when verdict = 'unknown' then '#767676'
         else '#0072b2'
     end as color,
-    case when verdict = 'denied' or (road = 'public' and source <> '(external)') then 3 else 1 end as thickness,
-    case when verdict = 'denied' then '8 4' when road = 'public' and source <> '(external)' then '2 4' end
+    case when verdict = 'denied' or grade = 'contradicted' or (road = 'public' and source <> '(external)') then 3 else 1 end as thickness,
+    case when verdict = 'denied' or grade = 'contradicted' then '8 4' when road = 'public' and source <> '(external)' then '2 4' end
         as "strokeDasharray"
 from edges
 order by calls desc, id

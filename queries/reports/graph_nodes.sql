@@ -17,7 +17,7 @@ with sides as (
         and in_environment($environment, caller_env, callee_env)
     union all
     select
-        coalesce(callee, server_host, '(unknown)'),
+        coalesce(callee, server_host, '(unseen)'),
         callee_env,
         1,
         error,

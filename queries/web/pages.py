@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from bindtrace.propagation.vocabulary import SEVERITIES
 from bindtrace.propagation.wording import counted
 from bindtrace.queries import cells
+from bindtrace.queries.column_kinds import signature
 from bindtrace.queries.drawing.edge_map import edge_map
 from bindtrace.queries.drawing.facts import most_telling, violating
 from bindtrace.queries.drawing.markup import Markup, tag, text
@@ -121,14 +122,12 @@ def chains_table(chains: Sequence[Row], view: View) -> Markup:
     columns = ("chain", "calls", "errors", "p50", "p95", "verdict", "road", "example")
     rows = [
         (
-            tag(
-                "span", text(" → ".join(map(str, row["signature"]))), class_="wrong" if violating(row) else ""
-            ),
+            tag("span", text(signature(row["signature"])), class_="wrong" if violating(row) else ""),
             number(row["calls"]),
             number(row["errors"]),
             text(cells.milliseconds(row["p50_ms"])),
             text(cells.milliseconds(row["p95_ms"])),
-            text(row["verdict"]),
+            text(cells.verdict(row)),
             text(row["road"]),
             _to_chain(str(row["example_trace_id"]), view),
         )

@@ -106,4 +106,4 @@ def test_a_chain_that_begins_with_a_call_to_nobody_known_says_so(con: Con) -> No
 
     analyse(con)
 
-    assert con.execute("select callee, path from hops").fetchall() == [(None, ["job", "unknown"])]
+    assert con.execute("select callee, path from hops").fetchall() == [(None, ["job", "(unseen)"])]

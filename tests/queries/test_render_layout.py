@@ -56,7 +56,7 @@ def test_the_least_important_columns_go_first_and_the_rest_fits(width: int) -> N
 
     assert cells_wide(fitted) <= width
     assert {"CALLER", "CALLEE", "CALLS", "ROAD", "VERDICT"} <= set(headings(fitted))
-    assert {"PROTECTION", "P50"} & set(fitted.left_out)
+    assert {"GRADE", "PROTECTION", "P50"} & set(fitted.left_out)
 
 
 def test_a_narrower_terminal_never_shows_more() -> None:

@@ -28,7 +28,7 @@ REPORT_KEYS = {
     "hops": "trace_id scope caller caller_env callee callee_env kind binding road confidence protection verdict "
     "outcome reason grade pairing start_time_unix_nano duration_ms error attempts caller_span_id callee_span_id "
     "evidence",
-    "chains": "scope environment signature calls errors p50_ms p95_ms p99_ms verdict road example_trace_id",
+    "chains": "scope environment signature calls errors p50_ms p95_ms p99_ms verdict road grade example_trace_id",
     "grants": "caller callee binding platform scope environment revision file line calls last_used",
     "coverage": "service environment spans hops both_sides verified road_unknown sampling gaps",
 }

@@ -105,7 +105,7 @@ def test_a_client_span_below_a_client_span_is_one_call_with_the_error_of_the_out
         ("shop-backend", None),
     }
     assert [row["error"] for row in rows if row["caller"]] == [True]
-    assert paths(con) == {("shop-backend", "unknown")}
+    assert paths(con) == {("shop-backend", "(unseen)")}
     assert not [pair for pair in edges(rows) if pair[1]]
 
 
