@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +16,7 @@ from bindtrace.collector.store.writer import Writer
 from bindtrace.collector.storing import held_database
 from bindtrace.propagation.errors import Refusal
 from bindtrace.propagation.options import NamedPath, format_option
+from bindtrace.propagation.wording import counted
 from bindtrace.queries import render
 from bindtrace.queries.analyse import analyse
 from bindtrace.queries.options import TABLE_FORMATS
@@ -78,7 +78,7 @@ def retry(db: Path) -> None:
                 left += 1
         if stored:
             analyse(con)
-    render.say(f"{stored:,} spans stored, {left:,} entries left in quarantine")
+    render.say(f"{counted(stored, 'span')} stored, {left:,} left in quarantine")
     if left:
         click.get_current_context().exit(1)
 
@@ -93,9 +93,9 @@ def _request_row(entry: Mapping[str, Any]) -> Row:
         "bytes": entry["bytes"],
         "spans": entry.get("spans"),
         "sender": entry.get("sender"),
-        "found": _moment(entry["found_unix_nano"]),
-        "lost_from": _moment(entry.get("lost_from_unix_nano")),
-        "lost_until": _moment(entry.get("lost_until_unix_nano")),
+        "found": entry["found_unix_nano"],
+        "lost_from": entry.get("lost_from_unix_nano") or None,
+        "lost_until": entry.get("lost_until_unix_nano") or None,
         "file": entry["file"],
     }
 
@@ -112,20 +112,10 @@ def _databases(db: Path) -> list[Row]:
                 "what": "database",
                 "reason": entry["reason"],
                 "bytes": sum(sizes),
-                "found": _moment(entry["time_unix_nano"]),
-                "lost_from": _moment(entry["lost_from_unix_nano"]),
-                "lost_until": _moment(entry["lost_until_unix_nano"]),
+                "found": entry["time_unix_nano"],
+                "lost_from": entry["lost_from_unix_nano"] or None,
+                "lost_until": entry["lost_until_unix_nano"] or None,
                 "file": str(folder),
             }
         )
     return rows
-
-
-def _moment(nano: str | None) -> str | None:
-    """UTC to the second; `beginning` for a window that has none, None where nothing is lost."""
-    if not nano:
-        return None
-    seconds = int(nano) // 10**9
-    if not 0 < seconds < 2**33:
-        return "beginning" if seconds == 0 else nano
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

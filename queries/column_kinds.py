@@ -51,6 +51,15 @@ def when(heading: str, key: str, gives_way: int) -> Column:
     return Column(f"{heading} (UTC)", lambda row: cells.moment(row.get(key)), gives_way=gives_way)
 
 
+def since(heading: str, key: str, gives_way: int) -> Column:
+    """The beginning of a window, which may have none: 0."""
+    return Column(
+        f"{heading} (UTC)",
+        lambda row: "the beginning" if row.get(key) == "0" else cells.moment(row.get(key)),
+        gives_way=gives_way,
+    )
+
+
 def trace(heading: str, key: str, gives_way: int = 0) -> Column:
     """A trace id; its first 12 digits are enough for `bindtrace chain`."""
     return Column(

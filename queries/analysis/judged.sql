@@ -16,7 +16,11 @@ select
         when f.caller is not null and f.fact_caller <> 'external'
         then list_position(['public', 'unknown', 'private', 'binding'], f.road)
     end::utinyint as road_rank,
-    list_position(['contradicted', 'inferred', 'claimed', 'verified', 'proven'], f.grade)::utinyint as grade_rank,
+    -- nor, but where its witnesses disagree, of how sure they are: it counts for less than any of them
+    (
+        list_position(['contradicted', 'inferred', 'claimed', 'verified', 'proven'], f.grade)
+        + case when road_rank is null and f.grade <> 'contradicted' then 5 else 0 end
+    )::utinyint as grade_rank,
     n.callee_name
 from facts as f
 join callees as n on n.called = coalesce(f.callee, '(unseen)')

@@ -61,7 +61,7 @@ select
     c.path,
     ['denied', 'unknown', 'allowed'][c.worst_verdict] as chain_verdict,
     coalesce(['public', 'unknown', 'private', 'binding'][c.worst_road], c.entry_road) as chain_road,
-    ['contradicted', 'inferred', 'claimed', 'verified', 'proven'][c.worst_grade] as chain_grade,
+    ['contradicted', 'inferred', 'claimed', 'verified', 'proven'][(c.worst_grade - 1) % 5 + 1] as chain_grade,
     c.chain_error,
     c.chain_duration_nano,
     c.corrected_start_unix_nano,

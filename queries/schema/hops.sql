@@ -14,7 +14,7 @@ create table if not exists hops (
     chain_key ubigint,  -- of a leaf: digest of its scope, environment and path, to count by; null: no leaf
     chain_verdict varchar not null,  -- the worst from the entry to here
     chain_road varchar not null,  -- the worst from the first internal call to here
-    chain_grade varchar not null,  -- the worst from the entry to here
+    chain_grade varchar not null,  -- the worst from the first internal call to here; of the entry only where it is contradicted
     chain_error boolean not null,
     chain_duration_nano ubigint not null,  -- of the chain's first hop
     scope varchar,

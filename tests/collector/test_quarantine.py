@@ -14,6 +14,7 @@ from bindtrace.collector.journal.quarantine import Quarantine
 from bindtrace.collector.journal.segment import HEADER_SIZE, JournalWriter
 from bindtrace.collector.quarantine_command import quarantine
 from bindtrace.collector.store.drain import drain
+from bindtrace.collector.store.faults import record
 from bindtrace.collector.store.loader import Loader
 from bindtrace.collector.store.opening import journal_of
 from bindtrace.queries.database import cursor, open_database
@@ -83,7 +84,7 @@ def test_retry_stores_what_can_be_stored_now_and_lets_it_go(db: Path) -> None:
 
     code, _, said = ask("retry", "--db", str(db))
 
-    assert (code, said) == (0, "2 spans stored, 0 entries left in quarantine\n")
+    assert (code, said) == (0, "2 spans stored, 0 left in quarantine\n")
     assert not Quarantine(journal_of(db)).entries()
     con = open_database(db)
     assert span_ids(con) == list(range(1, 21))
@@ -105,9 +106,33 @@ def test_damage_has_its_place_and_window_and_stays(db: Path) -> None:
     code, _, said = ask("retry", "--db", str(db))
 
     assert (row["what"], row["start"], row["end"]) == ("damage", ends[0], ends[1])
-    assert (row["lost_from"], row["lost_until"]) == ("2001-09-09T01:46:40Z", "2065-01-24T05:20:00Z")
-    assert (code, said) == (1, "0 spans stored, 1 entries left in quarantine\n")
+    assert (row["lost_from"], row["lost_until"]) == (str(10**18), str(3 * 10**18))
+    assert (code, said) == (1, "0 spans stored, 1 left in quarantine\n")
     assert row["start"] > HEADER_SIZE
+
+
+def test_the_table_is_headed_as_every_table_and_shows_times(db: Path) -> None:
+    journaled(db, 5)
+    con = picky(db)
+    load(con, db)
+    con.close()
+    record(
+        db, "set-aside", reason="torn", folder="1", lost_from_unix_nano="0", lost_until_unix_nano=str(10**18)
+    )
+
+    heading, request, damaged = ask("list", "--db", str(db))[1].splitlines()
+
+    assert heading.split()[:5] == ["WHAT", "REASON", "SENDER", "SPANS", "BYTES"]
+    assert "LOST FROM (UTC)" in heading
+    assert request.split()[0] == "request"
+    assert "the beginning" in damaged
+    assert "2001-09-09 01:46:40" in damaged
+
+
+def test_without_entries_the_forms_are_empty_and_headed_all_the_same(db: Path) -> None:
+    assert ask("list", "--db", str(db), "-f", "json")[1] == "[]\n"
+    assert ask("list", "--db", str(db), "-f", "csv")[1].startswith("what,reason,segment,")
+    assert ask("list", "--db", str(db))[1].split()[:2] == ["WHAT", "REASON"]
 
 
 def test_retry_is_refused_while_a_collector_has_the_database(db: Path) -> None:

@@ -10,6 +10,7 @@ import click.testing
 import duckdb
 import pytest
 from drawing import CLIENT, SERVER, S, draw, span
+from grading import ORDERS, VERIFIED
 from shop_policy import settings, vercel
 
 from bindtrace.propagation.command import bindtrace
@@ -61,10 +62,28 @@ def run(*words: str | Path) -> str:
     return result.stdout
 
 
-def test_a_chain_has_the_worst_grade_from_its_entry_to_its_end(rows: list[dict[str, Any]]) -> None:
+def test_a_chain_has_the_worst_grade_that_its_calls_have(rows: list[dict[str, Any]]) -> None:
     assert {row["signature"][-1]: row["grade"] for row in rows} == {
         "inventory": "contradicted", "ledger": "claimed", "(unseen)": "claimed",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("peer", "grade"), [(None, "verified"), (ORDERS, "contradicted")])
+def test_the_entry_of_a_chain_counts_only_where_its_witnesses_disagree(
+    peer: str | None, grade: str, con: duckdb.DuckDBPyConnection
+) -> None:
+    """What comes from outside is inferred by its nature: it says nothing of the calls inside."""
+    entered = VERIFIED | {"peer_id": peer} if peer else {}
+    install_policy(con, [vercel(), settings()])
+    draw(
+        con,
+        span("billing", SERVER, 1, ms=90, **entered),
+        span("billing", CLIENT, 2, 1, at_ms=1, ms=80),
+        span("ledger-api", SERVER, 3, 2, at_ms=2, ms=70, **VERIFIED),
+    )
+    analyse(con)
+
+    assert [row["grade"] for row in run_report(con, "chains", Query())] == [grade]
 
 
 def test_only_violations_are_also_chains_with_a_contradicted_call(file: Path) -> None:
