@@ -17,13 +17,13 @@ import click
 from click.shell_completion import CompletionItem
 
 from bindtrace.propagation import environment
+from bindtrace.propagation.entry import INTERRUPTED, EndingAtOnce
 from bindtrace.propagation.errors import Refusal
 from bindtrace.propagation.verbs import SECTIONS
 
 GROUP = "bindtrace.commands"
 LAKE = "lake"
 """The option of verbs that can ask a lake."""
-INTERRUPTED = 130  # 128 + SIGINT, as shells count
 PIPE_CLOSED = 141  # 128 + SIGPIPE
 OUTPUT_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 QUERY_INTERRUPTED = "Query interrupted"
@@ -105,7 +105,8 @@ def _load(entry: EntryPoint) -> click.Command:
     if not _of_base(entry) and (module := _missing()):
         raise _lacks(entry, module)
     try:
-        command = entry.load()
+        with EndingAtOnce():
+            command = entry.load()
     except ModuleNotFoundError as missing:
         raise _lacking(entry, missing) from missing
     if not isinstance(command, click.Command):
@@ -179,12 +180,21 @@ def main() -> NoReturn:
             _silence()
         _end(_of_the_system(fault))
     except Exception as fault:
-        if str(fault) == QUERY_INTERRUPTED:
+        if _interrupted(fault):
             sys.exit(INTERRUPTED)
         if environment.read(TRACEBACK):
             traceback.print_exception(fault)
         _end(_of_ours(fault))
     sys.exit(0)
+
+
+def _interrupted(fault: BaseException | None) -> bool:
+    """Whether it is what others made of Ctrl-C: DuckDB within a query, a module in C of one that reached its import."""
+    while fault is not None and not isinstance(fault, KeyboardInterrupt):
+        if str(fault) == QUERY_INTERRUPTED:
+            return True
+        fault = fault.__cause__ or fault.__context__
+    return fault is not None
 
 
 def _silence() -> None:

@@ -267,23 +267,6 @@ command.main()
     assert (done.returncode, done.stdout, done.stderr.strip()) == (130, "", "")
 
 
-def test_ctrl_c_within_a_query_is_quiet_as_well(tmp_path: Path) -> None:
-    program = """
-import click, signal, threading, duckdb
-from bindtrace.propagation import command
-@click.command()
-def manifest() -> None:
-    threading.Timer(0.3, signal.raise_signal, [signal.SIGINT]).start()
-    duckdb.sql("select sum(a.range * b.range) from range(10000000) a, range(10000) b").fetchall()
-command._load = lambda entry: manifest
-command.main()
-"""
-
-    done = python(program, "manifest")
-
-    assert (done.returncode, done.stdout, done.stderr.strip()) == (130, "", "")
-
-
 def test_options_are_read_from_the_environment() -> None:
     done = bindtrace("manifest", str(fixture(BASE)), BINDTRACE_FORMAT="json")
 
