@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 import duckdb
-from click.core import ParameterSource
 
 from bindtrace.collector.reading import read_pieces
 from bindtrace.collector.storing import store
@@ -20,7 +19,7 @@ from bindtrace.propagation.vocabulary import GRADES, SEVERITIES
 from bindtrace.queries import render
 from bindtrace.queries.database import open_database
 from bindtrace.queries.explain import explain
-from bindtrace.queries.options import FINDING_FORMATS, data_options
+from bindtrace.queries.options import FINDING_FORMATS, data_options, typed
 from bindtrace.queries.policy import install_policy
 from bindtrace.queries.query import Query
 from bindtrace.queries.report_keys import keys_of
@@ -70,8 +69,8 @@ def check(
     that a manifest's exception silences are shown and do not fail.
     """
     option = again = ""
-    if files and any(ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in ("db", "url")):
-        raise click.UsageError("name files, or the data with --db or --url, but not both")
+    if files and typed("db", "url", "lake"):
+        raise click.UsageError("name files, or the data with --db, --url or --lake, but not both")
     if no_traffic:
         found = _declared(files, manifests)
     elif files:

@@ -21,7 +21,7 @@ from bindtrace.propagation.options import NamedPath
 from bindtrace.propagation.platforms import read_manifests
 from bindtrace.propagation.wording import counted
 from bindtrace.queries.lock import holder
-from bindtrace.queries.options import data_options
+from bindtrace.queries.options import database_options
 from bindtrace.queries.render import say
 from bindtrace.queries.source import DEFAULT_DB, DEFAULT_URL, LiveSource
 
@@ -32,7 +32,7 @@ from bindtrace.queries.source import DEFAULT_DB, DEFAULT_URL, LiveSource
     "--manifest", "manifests", type=NamedPath(), multiple=True, envvar="BINDTRACE_MANIFEST",
     metavar="FILE", help="With --db: what may call what, in force from now on. May be given more than once.",
 )  # fmt: skip
-@data_options
+@database_options
 def import_files(paths: Sequence[Path], manifests: Sequence[Path], db: Path | None, url: str | None) -> None:
     """Take in recorded OTLP: JSON, JSON lines or protobuf, gzipped or not; `-` is standard input.
 

@@ -81,8 +81,9 @@ def _setting(name: str, *more: str, **details: Any) -> Callable[[Command], Comma
     help="Move traces into the lake after so long without a span of theirs, as 1h.  [default: 1h with --lake]",
 )  # fmt: skip
 @_setting(
-    "--lake", metavar="CATALOG",
-    help="The lake: a file, or as DuckLake names it, ducklake:postgres:dbname=traces.  [default: beside the database]",
+    "--lake", "sealed_to", metavar="CATALOG",
+    help="The lake to seal into: a file, or as DuckLake names it, ducklake:postgres:dbname=traces.  "
+    "[default: beside the database]",
 )  # fmt: skip
 @_setting(
     "--data", envvar="BINDTRACE_LAKE_DATA", metavar="PATH",
@@ -140,7 +141,7 @@ def serve(
     receivers: int | None,
     keep: Mapping[str, int] | None,
     seal_after: int | None,
-    lake: str | None,
+    sealed_to: str | None,
     data: str | None,
     max_size: int | None,
     journal_max: int,
@@ -165,14 +166,14 @@ def serve(
             fix="save it to a file, and name that.",
         )
     read_manifests(manifests)
-    sealed = lake or seal_after
+    sealed = sealed_to or seal_after
     if keep and "" not in keep and not sealed:
         raise Refusal(
             "--keep by table needs a lake", fix="give --seal-after or --lake, or one --keep for all"
         )
-    if lake:
-        named = lake_at(lake, data)
-        lake, data = named.catalog, named.data
+    if sealed_to:
+        named = lake_at(sealed_to, data)
+        sealed_to, data = named.catalog, named.data
     settings = Settings(
         db.absolute(),
         grpc_address,
@@ -187,7 +188,7 @@ def serve(
         doors,
         zipkin_address,
         memory,
-        lake,
+        sealed_to,
         data,
         seal_after,
         _by_table(keep) if sealed and keep else (),

@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 import errno
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 from click.shell_completion import CompletionItem
@@ -138,10 +139,24 @@ def bindtrace(ctx: click.Context, lake: str | None) -> None:
     """Who really calls whom inside a system, by which road, and with what right."""
     if lake is None or ctx.invoked_subcommand is None:
         return
-    verb = bindtrace.get_command(ctx, ctx.invoked_subcommand)
-    if verb is None or all(parameter.name != LAKE for parameter in verb.params):
-        raise click.UsageError(f"`{ctx.invoked_subcommand}` asks no lake", ctx)
-    ctx.default_map = {ctx.invoked_subcommand: {LAKE: lake}}
+    name = ctx.invoked_subcommand
+    verb = bindtrace.get_command(ctx, name)
+    if verb is None or not (asked := _asking(verb, lake)):
+        seals = verb is not None and any(f"--{LAKE}" in parameter.opts for parameter in verb.params)
+        raise Refusal(
+            f"`{name}` asks no lake, as --{LAKE} before it says",
+            fix=f"`bindtrace {name} --{LAKE} {shlex.quote(lake)}` seals into it"
+            if seals
+            else f"leave --{LAKE} out",
+        )
+    ctx.default_map = {name: asked}
+
+
+def _asking(verb: click.Command, lake: str) -> dict[str, Any]:
+    """Defaults by which the verb, or each of its own verbs that can, asks the lake; none where it cannot."""
+    own: dict[str, Any] = {LAKE: lake} if any(parameter.name == LAKE for parameter in verb.params) else {}
+    verbs = verb.commands if isinstance(verb, click.Group) else {}
+    return own | {name: asked for name, one in verbs.items() if (asked := _asking(one, lake))}
 
 
 def main() -> NoReturn:

@@ -50,43 +50,66 @@ class Asked:
         )
 
 
-def data_options(function: Callable[..., T]) -> Callable[..., T]:
+_DB: Final = click.option(
+    "--db",
+    type=NamedPath(dir_okay=False),
+    envvar="BINDTRACE_DB",
+    show_envvar=True,
+    help="The database file of a stopped collector.",
+)
+_URL: Final = click.option(
+    "--url",
+    envvar="BINDTRACE_URL",
+    show_envvar=True,
+    metavar="URL",
+    help="A running collector, as http://127.0.0.1:4319. Without --db and --url: the collector that "
+    "answers there, else the file bindtrace.duckdb.",
+)
+_LAKE: Final = click.option(
+    "--lake",
+    metavar="CATALOG",
+    help="What collectors sealed, without any of them: PATH.lake/catalog.ducklake, or ducklake:postgres:…",
+)
+
+
+def database_options(function: Callable[..., T]) -> Callable[..., T]:
     """`--db PATH | --url URL`, passed on as `db` and `url`, of which at most one is not `None`."""
 
-    @click.option(
-        "--db",
-        type=NamedPath(dir_okay=False),
-        envvar="BINDTRACE_DB",
-        show_envvar=True,
-        help="The database file of a stopped collector.",
-    )
-    @click.option(
-        "--url",
-        envvar="BINDTRACE_URL",
-        show_envvar=True,
-        metavar="URL",
-        help="A running collector, as http://127.0.0.1:4319. Without --db and --url: the collector that "
-        "answers there, else the file bindtrace.duckdb.",
-    )
-    @click.option(
-        "--lake",
-        metavar="CATALOG",
-        help="What collectors sealed, without any of them: PATH.lake/catalog.ducklake, or ducklake:postgres:…",
-    )
+    @_DB
+    @_URL
+    @wraps(function)
+    def with_database(*args: Any, db: Path | None, url: str | None, **kwargs: Any) -> T:
+        if db is not None and url is not None:
+            db, url = _typed_one(db, url)
+        return function(*args, db=db, url=url, **kwargs)
+
+    return with_database
+
+
+def data_options(function: Callable[..., T]) -> Callable[..., T]:
+    """The same, or `--lake CATALOG`, which is passed on as a `url`."""
+
+    @_DB
+    @_URL
+    @_LAKE
     @wraps(function)
     def with_data(*args: Any, db: Path | None, url: str | None, lake: str | None, **kwargs: Any) -> T:
         if lake is not None:
-            context = click.get_current_context()
-            if any(
-                context.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in ("db", "url")
-            ):
+            if typed("db", "url"):
                 raise click.UsageError("--lake, --db and --url exclude each other")
             db, url = None, lake if lake.startswith(LAKE) else f"{LAKE}{lake}"
-        if db is not None and url is not None:
-            db, url = _typed_one(click.get_current_context(), db, url)
+        elif db is not None and url is not None:
+            db, url = _typed_one(db, url)
         return function(*args, db=db, url=url, **kwargs)
 
     return with_data
+
+
+def typed(*names: str) -> bool:
+    """Whether one of the command's options was typed: its own, or before the verb, as `--lake` may stand."""
+    given = (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP)
+    context = click.get_current_context()
+    return any(context.get_parameter_source(name) in given for name in names)
 
 
 def file_option(default: Path) -> Callable[[Callable[..., T]], Callable[..., T]]:
@@ -162,9 +185,8 @@ def common(
     return decorate
 
 
-def _typed_one(ctx: click.Context, db: Path, url: str) -> tuple[Path | None, str | None]:
+def _typed_one(db: Path, url: str) -> tuple[Path | None, str | None]:
     """What is typed beats what the environment says. Raises `UsageError` where neither or both are typed."""
-    typed = {name: ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in ("db", "url")}
-    if typed["db"] == typed["url"]:
+    if typed("db") == typed("url"):
         raise click.UsageError("--db and --url exclude each other: a file, or the collector that holds it")
-    return (db, None) if typed["db"] else (None, url)
+    return (db, None) if typed("db") else (None, url)

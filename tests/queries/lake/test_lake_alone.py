@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from drawn_shop import GOOD_ID, write_shop
 from sealed import database, seal_all
 
+from bindtrace.propagation.command import bindtrace
 from bindtrace.propagation.errors import Refusal
 from bindtrace.queries import commands
 from bindtrace.queries.query import Query
@@ -53,6 +54,39 @@ def test_one_place_is_named(lake: Path) -> None:
 
     assert done.exit_code == 2
     assert "exclude each other" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [("chains",), ("policy", "readiness"), ("audit", "-o", "bundle")], ids=lambda words: words[0]
+)
+def test_named_before_a_verb_it_is_asked_by_that_verb(words: tuple[str, ...], tmp_path: Path) -> None:
+    done = CliRunner().invoke(bindtrace, ["--lake", str(tmp_path / "absent"), *words])
+
+    assert isinstance(done.exception, SystemExit)
+    assert f"there is no lake at {tmp_path / 'absent'}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "fix"),
+    [
+        (("serve",), "`bindtrace serve --lake 'a b'` seals into it"),
+        (("forget-lake",), "leave --lake out"),
+        (("rules",), "leave --lake out"),
+    ],
+)
+def test_named_before_a_verb_that_asks_none_it_is_refused(words: tuple[str, ...], fix: str) -> None:
+    done = CliRunner().invoke(bindtrace, ["--lake", "a b", *words])
+
+    assert done.exit_code == 2
+    assert f"`{words[0]}` asks no lake" in done.stderr
+    assert fix in done.stderr
+
+
+@pytest.mark.parametrize("words", [("--lake", "x", "check", "f.json"), ("check", "f.json", "--lake", "x")])
+def test_files_are_not_judged_while_a_lake_is_named(words: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(bindtrace, [*words])
+
+    assert (done.exit_code, "but not both" in done.stderr) == (2, True)
 
 
 def test_a_lake_that_is_not_there_is_named_and_not_made(tmp_path: Path) -> None:
