@@ -16,7 +16,7 @@ with recursive resent as (
 tries as materialized (
     select
         w.call, w.answered, said.served, w.caller_trace, w.caller_node, w.client_parent, p.caller, said.used_host,
-        coalesce(p.callee_service, said.target_host) as callee, said.http_method, said.http_status, said.resends,
+        coalesce(p.callee_service, said.target_host) as callee, w.http_method, w.http_status, said.resends,
         coalesce(e.spans, spans_of(w.answered, w.caller_span_id, w.anchor_span_id)) as evidence,
         w.start_time_unix_nano as start, w.start_time_unix_nano + w.duration_nano as finish
     from (

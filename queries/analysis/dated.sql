@@ -18,7 +18,7 @@ select
         when s.url_scheme = 'http' then 'plaintext'
         else 'unknown'
     end as protection,
-    case when a.method then s.http_method end as asked_method,
+    s.http_method as asked_method,
     case when a.path then s.url_path end as asked_path,
     case when a.host then coalesce(s.used_host, s.target_host, s.server_host) end as asked_host,
     case when a.address then s.entry_peer_address end as asked_address,

@@ -15,8 +15,6 @@ select
     g.claimed_caller,
     g.claimed_callee,
     coalesce(g.used_host, g.target_host, g.server_host) as server_host,
-    g.http_method,
-    g.http_status,
     g.grant_file,
     g.grant_line,
     g.resends,

@@ -4,7 +4,7 @@ create or replace temp table parents as
 with heads as (
     select
         w.call, w.trace, w.anchor_span_id, w.answered, w.error, w.duration_nano, w.start_time_unix_nano, w.skew_nano,
-        w.network_nano, w.orphan, w.url_path, w.caller_span_id, w.app_span_id, w.caller_visit,
+        w.network_nano, w.orphan, w.http_method, w.http_status, w.url_path, w.caller_span_id, w.app_span_id, w.caller_visit,
         s.shape, a.attempts, a.first_start, a.duration_nano as tries_nano
     from witnessed as w
     join (select shape, unnest(calls) as call from shapes) as s on s.call = w.call
@@ -30,6 +30,8 @@ select
     h.network_nano,
     greatest(coalesce(h.attempts, 1), 1 + j.resends) as attempts,
     h.orphan,
+    h.http_method,
+    h.http_status,
     h.url_path,
     h.caller_span_id,
     case when h.answered then h.app_span_id end as callee_span_id

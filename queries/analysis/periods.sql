@@ -1,5 +1,5 @@
 -- Periods: when which policy was in force, the revisions that calls are judged by, what these ask, and who is outside.
--- reads: policy_periods, manifests, grant_revisions, policy_revisions, services
+-- reads: policy_periods, manifests, grant_revisions, policy_revisions, services, exposure_revisions, probes
 -- why: of a request's path, host and the like only what some policy asks for tells two calls apart. What few systems have
 --      is not planned here: manifests of one deployment (`deployed`), telemetry from browsers (`browsers`).
 create or replace temp table periods as
@@ -16,7 +16,9 @@ select
     coalesce(bool_or(field = 'path'), false) as path,
     coalesce(bool_or(field in ('host', 'port', 'port_name', 'listener_port')), false) as host,
     coalesce(bool_or(field = 'source_address'), false) as address,
-    count(*) > 0 as anything
+    count(*) > 0 as anything,
+    -- by the path of who comes from outside
+    exists (select 1 from exposure_revisions) or exists (select 1 from probes where paths <> []) as entries
 from (
     select 'method' as field from grant_revisions semi join judged_by using (revision) where methods <> []
     union

@@ -30,8 +30,10 @@ from (
         coalesce(
             w.start_time_unix_nano <= (select max(issued_unix_nano) from believed_credentials), false
         ) as before_last_issued,
-        -- paths differ without end: only where an entry or a grant is told by one
-        case when a.path or w.caller_trait is null or o.trait is not null then w.url_path end as url_path,
+        -- methods are few, but differ from call to call; paths differ without end: only where an entry or a grant is told
+        -- by one
+        case when a.method then w.http_method end as http_method,
+        case when a.path or (a.entries and (w.caller_trait is null or o.trait is not null)) then w.url_path end as url_path,
         list(w.call) as calls
     from witnessed as w
     cross join asked as a

@@ -13,6 +13,7 @@ select
     s.client_trait is not null as client_seen,
     s.period,
     s.before_last_issued,
+    s.http_method,
     s.url_path,
     caller.service as caller_service,
     caller.scope as caller_scope,
@@ -32,8 +33,6 @@ select
     client.network_peer_address as peer_address,
     entry.network_peer_address as entry_peer_address,
     coalesce(app.client_address, entry.client_address) as client_address,
-    coalesce(app.http_method, client.http_method) as http_method,
-    coalesce(client.http_status, app.http_status, entry.http_status) as http_status,
     -- a proxy tells the scheme that its own caller used (seen: Envoy), not how it called or was called itself
     coalesce(case when not client.proxy then client.url_scheme end, case when not app.proxy then app.url_scheme end)
         as url_scheme,

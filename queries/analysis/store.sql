@@ -35,8 +35,8 @@ select
     f.peer_identity as peer_caller,
     f.server_host,
     c.url_path,
-    f.http_method,
-    f.http_status,
+    c.http_method,
+    c.http_status,
     f.road,
     case when f.road = 'public' then coalesce(f.public_confidence, 'suspected') end as confidence,
     f.protection,
@@ -44,7 +44,7 @@ select
     case
         when f.authz_decision = 'deny' then 'refused'
         when f.authz_decision = 'allow' then 'passed'
-        when f.http_status is null or f.http_status in (401, 403) then 'unknown'
+        when c.http_status is null or c.http_status in (401, 403) then 'unknown'
         else 'passed'
     end as outcome,
     f.reason,

@@ -1,9 +1,10 @@
 -- Traits: what many spans say alike, each distinct tuple of it once, with the service that says it.
 -- parameters: first_load, last_load (of the touched traces)
--- reads: touched, spans, identities, service_matches, believed_credentials
--- why: names, hosts, states and statuses repeat: a few thousand tuples in a million spans. All that is decided from
---      them is decided once a tuple, and a span carries the tuple's number. What differs from call to call (ids,
---      times, paths, request ids) is not in it. A name comes from its own resource only, never from a neighbour.
+-- reads: touched, spans, identities, service_matches, believed_credentials, host_classes, asked
+-- why: names, hosts and states repeat: a few thousand tuples in a million spans. All that is decided from them is
+--      decided once a tuple, and a span carries the tuple's number. What differs from call to call (ids, times, paths,
+--      methods, statuses) is not in it; of an address only what it is classed as. A name comes from its own resource
+--      only, never from a neighbour.
 create or replace temp table traits as
 with aliases as (
     -- few, if any: one value, not a join for each column that names a service
@@ -15,26 +16,27 @@ with aliases as (
         group by value
     )
 ),
-told as (
+alike as (
+    -- clients have addresses without end: the first stands for all that are classed as it is
+    select min(host) as first_host, unnest(list(host)) as host
+    from host_classes
+    group by class, egress_of, probes, own_host(host)
+),
+told as materialized (
     select
         list(s.rowid) as arrivals,
         s.resource_id,
         s.kind,
         -- OTLP flags bits 8 and 9: known, and yes
         s.flags & 768 = 768 as remote_parent,
-        s.status_code = 2 or coalesce(s.http_status >= 500, false) as error,
-        s.http_method,
-        s.http_status,
         s.url_scheme,
         s.server_host,
-        s.network_peer_address,
-        s.client_address,
+        case when a.address then s.network_peer_address else peer.first_host end as network_peer_address,
+        client.first_host as client_address,
         s.peer_service,
         s.binding_name,
         s.claimed_caller,
         s.claimed_callee,
-        s.claimed_env,
-        s.claimed_deployment,
         s.db_system,
         s.db_name,
         s.messaging_system,
@@ -51,7 +53,6 @@ told as (
         s.authz_reason,
         s.credential_sha256,
         s.authz_assurance,
-        s.authz_mode,
         s.authz_position,
         s.authz_headers_mutated = 'true' as mutated,
         s.authz_failure_mode = 'open' as failed_open,
@@ -69,6 +70,9 @@ told as (
         s.start_time_unix_nano < log.begins_unix_nano + 1000000000::ubigint * s.credential_age_s as before_log
     from spans as s
     semi join touched using (trace_id)
+    cross join asked as a
+    left join alike as peer on peer.host = s.network_peer_address
+    left join alike as client on client.host = s.client_address
     cross join (select min(issued_unix_nano) as begins_unix_nano from believed_credentials) as log
     where s.load_id >= $first_load and s.load_id <= $last_load
     group by all
@@ -81,22 +85,12 @@ speakers as (
         dense_rank() over (order by resource_id)::integer as host
     from (
         select
-            said.resource_id,
-            said.proxy_node,
+            said.*,
             coalesce(n.service, proxy_service(said.proxy_node), 'unknown_service') as service,
             -- two resources without a name are two services until something says otherwise
             case when coalesce(n.service, said.proxy_node) is null then said.resource_id end as nameless,
-            n.scope,
-            n.environment,
-            n.deployment,
-            n.edge,
-            n.unattested,
-            n.proxy
-        from (
-            select distinct s.resource_id, s.proxy_node from spans as s
-            semi join touched using (trace_id)
-            where s.load_id >= $first_load and s.load_id <= $last_load
-        ) as said
+            n.scope, n.environment, n.deployment, n.edge, n.unattested, n.proxy
+        from (select distinct resource_id, proxy_node from told) as said
         join identities as n using (resource_id)
     )
 )
