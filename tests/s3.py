@@ -45,6 +45,16 @@ iam = boto3.client(
 iam.delete_access_key(UserName="collector", AccessKeyId=sys.argv[5])
 """
 
+_EMPTY: Final = """
+import sys
+import boto3
+s3 = boto3.resource(
+    "s3", endpoint_url=sys.argv[1], region_name=sys.argv[2],
+    aws_access_key_id=sys.argv[3], aws_secret_access_key=sys.argv[4],
+)
+s3.Bucket(sys.argv[5]).objects.filter(Prefix=sys.argv[6]).delete()
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Key:
@@ -73,6 +83,14 @@ class S3:
     def data(self, prefix: str) -> str:
         """For --data."""
         return f"s3://{BUCKET}/{prefix}"
+
+    def empty(self, prefix: str) -> None:
+        """Deletes all that is stored under it."""
+        _python(_EMPTY, self.url, REGION, self.keys[0].name, self.keys[0].secret, BUCKET, prefix)
+
+    def requests(self) -> int:
+        """How many it was asked."""
+        return len(self.log.read_text().splitlines())
 
     def revoke(self, key: Key) -> None:
         """From now on it opens nothing."""

@@ -22,6 +22,7 @@ LOST: Final = "lost_until_unix_nano"
 """Of `meta`: the newest seal that the file knows; of lakes that were given up, until when they were sealed into."""
 NOT_THERE: Final = "creating a new DuckLake is explicitly disabled"
 """DuckLake's word for an empty catalog, where it may not make one."""
+_NOT_FOUND: Final = 404
 _OF_A_LAKE: Final = ("lake", NEWEST, "forgotten_unix_nano")
 _FIX: Final = (
     "put it back, from a backup if need be; if it is lost for good, `bindtrace forget-lake` gives it up"
@@ -53,15 +54,28 @@ def check_place(lake: Lake, newest_unix_nano: int) -> None:
 
 
 def check_files(con: Connection, lake: Lake) -> None:
-    """Raises `LakeLostError` where the folder has not the first of its files: it was deleted, or is not mounted."""
-    if is_object_store(lake.data):
-        return
+    """Raises `LakeLostError` where the first of its files is not there: they were deleted, or are not mounted.
+
+    Of object storage that is one request a table (HEAD). Raises `duckdb.Error` where it does not answer.
+    """
     for table in ("spans", "hops"):
         for (file,) in con.execute(
             f"select data_file from ducklake_list_files('lake', '{table}') limit 1"
         ).fetchall():
-            if "://" not in file and not Path(file).is_file():
+            if not _is_there(con, file):
                 raise LakeLostError(f"the lake {lake.catalog} lacks its files: no {file}", fix=_FIX)
+
+
+def _is_there(con: Connection, file: str) -> bool:
+    if not is_object_store(file):
+        return Path(file).is_file()
+    try:
+        con.execute("select size from read_blob(?)", [file]).fetchall()
+    except duckdb.HTTPException as error:
+        if error.status_code != _NOT_FOUND:
+            raise
+        return False
+    return True
 
 
 def check_seals(con: Connection, lake: Lake) -> None:

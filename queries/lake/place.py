@@ -101,6 +101,7 @@ def attach(con: duckdb.DuckDBPyConnection, lake: Lake, *, read_only: bool = Fals
         con.execute(f"detach {NAME}")
         raise
     except duckdb.Error as error:
+        con.execute(f"detach database if exists {NAME}")
         if newest and loss.NOT_THERE in str(error):
             raise loss.lost(lake, newest) from None
         raise refused(lake.catalog, str(error)) from None

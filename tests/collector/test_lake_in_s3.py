@@ -9,16 +9,21 @@ from pathlib import Path
 
 import pytest
 from bench.recipe import requests
+from drawing import SERVER, draw, span
 from routing import deliver, ids_of
 from s3 import REGION, S3, Key, s3
+from sealed import seal_all
 from serving import Collector, collecting
 from sharing import BINDTRACE, in_lake, spans_in
 from support import wait_for
 
-from bindtrace.queries.database import join_lake, open_database, open_lake
+from bindtrace.queries.database import join_lake, open_database, open_lake, open_read_only
+from bindtrace.queries.lake.loss import LakeLostError
 from bindtrace.queries.lake.naming import LakeRefusal, lake_at
+from bindtrace.queries.lake.refusals import LakeAwayError
 from bindtrace.queries.source import LiveSource
 
+ROWS = 30
 AWS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE")
 
 
@@ -76,6 +81,54 @@ def test_what_is_sealed_into_object_storage_is_read_from_there_and_no_secret_is_
     assert key.secret not in settings.stdout
     for path in tmp_path.rglob("*"):
         assert not path.is_file() or key.secret.encode() not in path.read_bytes(), path
+
+
+@pytest.mark.slow
+def test_files_that_were_deleted_are_told_of_when_the_lake_is_opened(
+    place: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in place.keys[0].environment.items():
+        monkeypatch.setenv(name, value)
+    path = sealed_file(tmp_path, place.data("deleted"))
+    open_read_only(path).close()
+    place.empty("deleted/")
+
+    for opens in (open_read_only, lambda db: open_lake(f"{db}.catalog")):
+        with pytest.raises(LakeLostError, match=r"lacks its files: no s3://traces/deleted/") as lost:
+            opens(path)
+        assert "forget-lake" in lost.value.fix
+
+
+@pytest.mark.slow
+def test_to_see_whether_its_files_are_there_costs_one_request_a_table(
+    place: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in place.keys[0].environment.items():
+        monkeypatch.setenv(name, value)
+    path = sealed_file(tmp_path, place.data("counted"), traces=4)
+    before = place.requests()
+
+    con = open_read_only(path)
+    files = con.execute("select count(*) from ducklake_list_files('lake', 'spans')").fetchall()
+    con.close()
+
+    assert files[0][0] >= 4
+    assert place.requests() - before == 2
+
+
+def test_a_key_that_opens_nothing_does_not_make_the_files_lost(
+    place: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in place.keys[0].environment.items():
+        monkeypatch.setenv(name, value)
+    path = sealed_file(tmp_path, place.data("forbidden"))
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-the-right-one")
+
+    with pytest.raises(LakeAwayError) as away:
+        open_read_only(path)
+
+    assert not isinstance(away.value, LakeLostError)
+    assert "AWS_SECRET_ACCESS_KEY" in away.value.fix
 
 
 @pytest.mark.slow
@@ -153,6 +206,18 @@ def test_a_place_that_holds_a_credential_or_is_none_is_refused(data: str) -> Non
 
     assert "s3://BUCKET/PREFIX" in refused.value.fix
     assert "secret" not in str(refused.value)
+
+
+def sealed_file(folder: Path, data: str, traces: int = 1) -> Path:
+    """A database whose traces are sealed, a file each, into the object storage: of few rows DuckLake makes no file."""
+    path = folder / "t.duckdb"
+    con = open_database(path)
+    join_lake(con, lake_at(f"{path}.catalog", data))
+    for number in range(1, traces + 1):
+        draw(con, *(span("shop", SERVER, each, trace=number) for each in range(1, ROWS + 1)))
+        assert seal_all(con) == ROWS
+    con.close()
+    return path
 
 
 def sealed_by_a_collector(folder: Path, catalog: str, data: str, bodies: int) -> list[bytes]:
