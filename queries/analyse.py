@@ -176,8 +176,8 @@ def _worked_out(con: Connection, values: Values, keep_steps: bool) -> int:
 
     Each step commits: in the transaction that made a table DuckDB 1.5.5 takes it for empty, and hashes the larger side
     of a join (a fifth of the CPU of a run). Nobody sees these tables, and what was loaded meanwhile is another run's.
-    Spans are named by `rowid` in them: a `checkpoint` after deletions numbers rows anew, so who makes one waits for the
-    run (`collector/store/gate.py`); the automatic one of a commit does not.
+    Spans are named by `rowid` in them: a `checkpoint` after deletions numbers rows anew, so it waits for the run, or is
+    made so that no row moves (`collector/store/checkpoints.py`); the automatic one of a commit does not.
     """
     try:
         run_steps(con, values, but=(*NOTED, *STORED), keep_steps=keep_steps)

@@ -7,7 +7,7 @@ from types import TracebackType
 
 
 class Gate:
-    """A lock for analysis, retention, sealing and checkpoints; loading goes by it.
+    """A lock for analysis, retention, sealing and checkpoints that free room; loading goes by it.
 
     `in_doubt` says why nobody may touch traces just now, though a checkpoint may be made; empty where all may. It is
     read and changed by who holds the lock.

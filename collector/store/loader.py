@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,7 +29,7 @@ from bindtrace.collector.store.ahead import Ahead, Group
 from bindtrace.collector.store.divide import write_divided
 from bindtrace.collector.store.faults import Fault, fault_of
 from bindtrace.collector.store.writer import Writer, Written
-from bindtrace.queries.database import ROW_GROUP_SIZE
+from bindtrace.queries.database import ROW_GROUP_SIZE, cursor
 
 GROUP_SPANS: Final = 2 * ROW_GROUP_SIZE
 """At most so many spans a transaction, and nearly as many where they wait: then row groups are full, and none has a
@@ -134,9 +135,10 @@ class Loader:
         """Journal that is loaded, and kept until a checkpoint covers it. Large groups hardly grow the log."""
         return self._uncovered
 
-    def checkpoint(self) -> bool:
+    def checkpoint(self, *, beside: bool = False) -> bool:
         """Folds the write-ahead log into the file and removes the segments that it covers.
 
+        Others may write `beside` it; what was deleted then keeps its room until a checkpoint that nobody is beside.
         False where another writer's transaction stands in the way: then try again later.
         """
         covered = dict(self._positions)
@@ -146,7 +148,8 @@ class Loader:
             return False
         try:
             accounting.compact(self._con)
-            self._con.execute("checkpoint")
+            with self._old_reader() if beside else nullcontext():
+                self._con.execute("checkpoint")
         except duckdb.TransactionException as error:
             log.info("event=checkpoint_postponed reason=%s", str(error).splitlines()[0])
             return False
@@ -158,6 +161,21 @@ class Loader:
             self._writer.forget_positions(left)
             self._positions = {segment: at for segment, at in self._positions.items() if segment in left}
         return True
+
+    @contextmanager
+    def _old_reader(self) -> Iterator[None]:
+        """While somebody reads what was before the last commit, a checkpoint moves no row, and so locks nobody out.
+
+        source: DuckDB 1.5, `DuckTransactionManager::Checkpoint`, `CONCURRENT_CHECKPOINT`
+        """
+        reader = cursor(self._con)
+        try:
+            reader.execute("begin")
+            reader.execute("select 1 from meta limit 1").fetchall()
+            self._writer.write((), self._positions)
+            yield
+        finally:
+            reader.close()
 
     def forget_orphans(self) -> int:
         """Removes what only deleted spans named; returns how many rows went."""

@@ -39,7 +39,7 @@ def open_sound(db: Path, use: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
 
     Raises `Refusal` for a file that is not ours to move, and `duckdb.Error` for what is no damage.
     """
-    if not db.exists() and _log_of(db).exists():
+    if not db.exists() and _logs_of(db):
         set_aside(db, "the database file is missing, only its write-ahead log is there")
     while True:
         con: duckdb.DuckDBPyConnection | None = None
@@ -61,10 +61,10 @@ def set_aside(db: Path, reason: str) -> Path:
 
     Nobody may have it open. The window that may be lost is recorded. Raises `Refusal` where it cannot be moved.
     """
-    log_alone = db.exists() and _log_of(db).exists() and "wal" in reason.lower()
+    logs = _logs_of(db)
+    log_alone = db.exists() and bool(logs) and "wal" in reason.lower()
     target = _folder(db)
-    moved = [_log_of(db)] if log_alone else [db, _log_of(db)]
-    names = [path.name for path in moved if path.exists()]
+    names = [path.name for path in ([] if log_alone else [db]) + logs if path.exists()]
     try:
         target.mkdir(parents=True, mode=0o700)
         for name in names:
@@ -99,7 +99,7 @@ def _first_journaled(db: Path) -> int:
 
 def _is_ours(db: Path) -> bool:
     """Whether the file was a database of ours: never move away what somebody named by mistake."""
-    if _log_of(db).exists() or JournalReader(journal_of(db)).segment_ids():
+    if _logs_of(db) or JournalReader(journal_of(db)).segment_ids():
         return True
     try:
         with db.open("rb") as file:
@@ -110,8 +110,10 @@ def _is_ours(db: Path) -> bool:
     return size == 0 or head[8:12] == b"DUCK" or (size >= _HEADERS and (size - _HEADERS) % _BLOCK == 0)
 
 
-def _log_of(db: Path) -> Path:
-    return db.with_name(f"{db.name}.wal")
+def _logs_of(db: Path) -> list[Path]:
+    """The write-ahead log, and a second one that DuckDB begins while it folds the first into the file."""
+    names = (f"{db.name}.wal{ending}" for ending in ("", ".checkpoint", ".recovery"))
+    return [path for path in map(db.with_name, names) if path.exists()]
 
 
 def _folder(db: Path) -> Path:

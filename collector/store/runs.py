@@ -1,7 +1,7 @@
 """How many spans one run of the analysis takes: as many as it does within a few seconds. A value that learns; no I/O.
 
-A run holds up checkpoints, and with them the journal. On a machine that is busy with other work 100,000 spans took
-half a minute, and senders were refused.
+While storing is behind, a run holds up checkpoints, and with them the journal. On a machine that is busy otherwise
+100,000 spans took half a minute, and senders were refused.
 """
 
 from __future__ import annotations

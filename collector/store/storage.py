@@ -124,6 +124,7 @@ class Storage:
                 checkpoint_bytes(self._limits),
                 self._journal_bytes,
                 (lambda gate: Sealer(own[3], self._sealing, gate, away)) if sealed else None,
+                bounded=self._limits.max_bytes is not None,
             )
         except BaseException:
             for each in own:

@@ -1,6 +1,6 @@
 """The threads of the storage process: one loads and checkpoints, one analyses, others delete and seal. Answers nothing.
 
-They share only `Progress` and the gate: a checkpoint needs that nobody else writes.
+They share only `Progress`, their turns, and the gate: one at a time changes what is stored.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Final
 import duckdb
 
 from bindtrace.collector.store import priority
+from bindtrace.collector.store.checkpoints import CHECKPOINT_JOURNAL_BYTES, Checkpoints
 from bindtrace.collector.store.faults import Fault, fault_of, one_line
 from bindtrace.collector.store.gate import Gate
 from bindtrace.collector.store.loader import Loader
@@ -21,6 +22,7 @@ from bindtrace.collector.store.progress import Progress
 from bindtrace.collector.store.retention import CHECKPOINT_BYTES, Retention
 from bindtrace.collector.store.runs import Runs
 from bindtrace.collector.store.sealing import Sealer
+from bindtrace.collector.store.turns import Turns
 from bindtrace.queries.analyse import analyse, analysed_load
 
 IDLE_S: Final = 0.03
@@ -29,19 +31,18 @@ LONGEST_PAUSE_S: Final = 0.25
 """After a load that took all there was, in lengths of that load: the next is larger, and each costs 20 ms whatever is
 in it. At 20,000 spans/s there were 33 loads a second, of 600 spans."""
 CHECKPOINT_IDLE_S: Final = 5.0
-CHECKPOINT_JOURNAL_BYTES: Final = 96 * 1024 * 1024
-"""DuckDB writes large groups past its log: the journal would grow to gigabytes before the log is 64 MB."""
-ORPHANS_S: Final = 600.0
 MEMORY_WAIT_S: Final = 60.0
 SAY_S: Final = 1.0
-LONGEST_REST_S: Final = 5.0
-REST: Final = 0.1
+ASK_S: Final = 1.0
+"""What analysis waits, at most, for loading to look once more."""
+WITHIN_S: Final = 1.2
+FAILED_REST_S: Final = 5.0
 REST_BEHIND: Final = 8.0
 LONGEST_BEHIND_S: Final = 20.0
-"""How long analysis rests after a run, in lengths of that run: the next is larger, and a finding is late by two runs
-and a rest. A run costs 0.3 s and 20 us a span of the recipe, whose calls are all unlike: 0.5 s at 20,000 spans/s.
-While storing is behind it rests longer, as what is not stored yet holds up senders, and what is not judged yet
-nobody."""
+"""A finding is late by two runs and a rest: analysis rests after a run as long as that took, and less where the three
+are more than `WITHIN_S`. A run costs 0.3 s and 20 us a span of the recipe, whose calls are all unlike: 0.5 s at 20,000
+spans/s. While storing is behind it rests for so many lengths of the run, as what is not stored yet holds up senders,
+and what is not judged yet nobody."""
 log = logging.getLogger("bindtrace.store")
 
 
@@ -57,11 +58,13 @@ class Work:
         checkpoint_bytes: int = CHECKPOINT_BYTES,
         journal_bytes: int = 4 * CHECKPOINT_JOURNAL_BYTES,
         sealer: Callable[[Gate], Sealer] | None = None,
+        *,
+        bounded: bool = False,
     ) -> None:
         """`analysis` is a connection of its own. `on_failure` is called once, from a thread, with one line.
 
         `retention` and `sealer` are given the gate and run in threads of their own. `journal_bytes` is where senders
-        are refused: the checkpoint that lets go of journal comes long before.
+        are refused: the checkpoint that lets go of journal comes long before. `bounded`: the file has a largest size.
         """
         self.progress = Progress(loader.load_id, loader.positions, loader.on_disk)
         self._loader = loader
@@ -70,15 +73,21 @@ class Work:
         self._stopping = threading.Event()
         self._hurry = threading.Event()
         self._gate = Gate()
-        self._due = threading.Event()  # a checkpoint has been put off: nobody begins to write before it
+        self._turns = Turns()
         self.retention = None if retention is None else retention(self._gate)
         self.sealer = None if sealer is None else sealer(self._gate)
-        self._checkpoint_bytes = checkpoint_bytes
-        self._journal_bytes = min(CHECKPOINT_JOURNAL_BYTES, journal_bytes // 4)
+        self._checkpoints = Checkpoints(
+            loader,
+            self._gate,
+            self._freed,
+            log_bytes=checkpoint_bytes,
+            journal_bytes=journal_bytes,
+            beside=not bounded,
+            orphans=self.sealer is None,
+        )
         self.analysis_failure = ""
         self._runs = Runs()
         self._loaded_all = threading.Event()
-        self._deleted, self._forgot_s = 0, -ORPHANS_S
         self._threads = [
             threading.Thread(target=self._guarded, args=(run,), name=run.__name__.strip("_"), daemon=True)
             for run in (
@@ -101,6 +110,7 @@ class Work:
         if hurry:
             self._hurry.set()
             self.progress.end()
+        self._turns.end()
 
     def join(self) -> None:
         """Returns when both have ended."""
@@ -116,6 +126,7 @@ class Work:
             self._hurry.set()
             self._stopping.set()
             self.progress.end()
+            self._turns.end()
             self._loaded_all.set()
 
     def _say(self) -> None:
@@ -127,29 +138,28 @@ class Work:
         idle_since = time.monotonic()
         while not self._hurry.is_set():
             began = time.monotonic()
-            if self._step():
-                took_s = time.monotonic() - began
+            taken = self._step()
+            took_s = time.monotonic() - began
+            if taken:
                 self.progress.loaded(self._loader.load_id, self._loader.positions)
+            self._turns.looked()
+            if taken:
                 idle_since = time.monotonic()
                 pause_s = 0.0 if self._loader.behind else min(took_s * PAUSE, LONGEST_PAUSE_S)
-                if (
-                    self._loader.wal_bytes() > self._checkpoint_bytes
-                    or self._loader.uncovered_bytes() > self._journal_bytes
-                ):
-                    hold = self._loader.uncovered_bytes() > 2 * self._journal_bytes
-                    self._checkpoint(None if hold else pause_s)
+                if self._checkpoints.wanted():
+                    self._checkpoint(pause_s)
                 else:
-                    self._stopping.wait(pause_s)
+                    self._turns.rest(pause_s)
             elif self._stopping.is_set():
                 break
             else:
                 idle = time.monotonic() - idle_since > CHECKPOINT_IDLE_S
-                if self._due.is_set() or (
+                if self._checkpoints.due.is_set() or (
                     idle and (self._loader.wal_bytes() or self._loader.uncovered_bytes())
                 ):
                     self._checkpoint()
                     idle_since = time.monotonic()
-                self._stopping.wait(IDLE_S)
+                self._turns.rest(IDLE_S)
         self.progress.end()
         self._loaded_all.set()
         for other in self._threads[1:]:
@@ -170,20 +180,23 @@ class Work:
 
     def _analyse(self) -> None:
         priority.lower(priority.ANALYSIS)
-        rest_s = 0.0
         while not self._hurry.is_set() and (self.progress.wait_for_load(60.0) or not self.progress.ended):
-            if self._due.is_set() and not self.progress.ended:
+            if self._checkpoints.due.is_set() and not self.progress.ended:
                 self._stopping.wait(IDLE_S)
                 continue
+            took_s: float | None = 0.0
             if self.progress.load_id > self.progress.analysed:
-                rest_s = self._analyse_or_report()
+                took_s = self._analyse_or_report()
                 if self.analysis_failure and self.progress.ended:
                     return
-            self._rest(rest_s)
+            self._rest(took_s)
 
-    def _rest(self, took_s: float) -> None:
-        """After a run that took so long."""
-        self._stopping.wait(min(took_s * REST, LONGEST_REST_S))
+    def _rest(self, took_s: float | None) -> None:
+        """After a run that took so long, None where there was none."""
+        if took_s is None:
+            self._stopping.wait(FAILED_REST_S)
+            return
+        self._stopping.wait(min(took_s, max(0.0, WITHIN_S - 2 * took_s)))
         limit_s = time.monotonic() + min(took_s * REST_BEHIND, LONGEST_BEHIND_S)
         while self._loader.behind and time.monotonic() < limit_s and not self._stopping.wait(IDLE_S):
             pass
@@ -196,8 +209,8 @@ class Work:
         assert self.sealer is not None
         self.sealer.run(self._stopping)
 
-    def _analyse_or_report(self) -> float:
-        """How long it took. Data or SQL that analysis cannot handle must not stop storing: reported, tried again."""
+    def _analyse_or_report(self) -> float | None:
+        """As `_analyse_once`. Data or SQL that analysis cannot handle must not stop storing: reported, tried again."""
         try:
             took_s = self._analyse_once()
         except duckdb.OutOfMemoryException as error:
@@ -206,19 +219,21 @@ class Work:
                 "event=analysis_out_of_memory at_once=%d reason=%r", self._runs.at_once, one_line(error)
             )
             self.analysis_failure = one_line(error)
-            return LONGEST_REST_S
+            return None
         except duckdb.Error as error:
             if fault_of(error) not in (Fault.DATA, Fault.SQL, Fault.LAKE):
                 raise
             if not self.analysis_failure:
                 log.error("event=analysis_failed reason=%r", one_line(error))
             self.analysis_failure = one_line(error)
-            return LONGEST_REST_S
+            return None
         self.analysis_failure = "" if took_s is not None else self._gate.in_doubt
-        return LONGEST_REST_S if took_s is None else took_s
+        return took_s
 
     def _analyse_once(self) -> float | None:
         """How long it took, in seconds; None where it must not be done now."""
+        if not self._loader.behind:
+            self._turns.ask(ASK_S)
         newest = self.progress.load_id
         with self._gate:
             if self._gate.in_doubt:
@@ -233,27 +248,12 @@ class Work:
         log.info("event=analysed load=%d traces=%d took_ms=%d", load_id, traces, took_s * 1000)
         return took_s
 
-    def _forget_orphans(self) -> None:
-        """Pods come and go: after retention took spans away, what only they named goes too, now and then.
-
-        Where spans are sealed, it stays: the lake's spans name it too.
-        """
-        if self.sealer is not None:
-            return
-        deleted = self.retention.deleted_spans if self.retention else 0
-        if deleted > self._deleted and time.monotonic() - self._forgot_s > ORPHANS_S:
-            self._deleted, self._forgot_s = deleted, time.monotonic()
-            log.info("event=orphans_forgotten rows=%d", self._loader.forget_orphans())
-
     def _checkpoint(self, wait_s: float | None = None) -> None:
-        """Waits at most so long for others to have written: then loading goes on, and the next group asks again."""
-        self._due.set()
-        if not self._gate.acquire(wait_s):
-            return
-        try:
-            self._forget_orphans()
-            self._loader.checkpoint()
-        finally:
-            self._gate.release()
-            self._due.clear()
+        with self._turns.away():
+            self._checkpoints.make(wait_s)
         self.progress.loaded(self._loader.load_id, self._loader.positions)
+
+    def _freed(self) -> int:
+        """Spans that left the file."""
+        deleted = self.retention.deleted_spans if self.retention else 0
+        return deleted + (self.sealer.sealed_spans if self.sealer else 0)

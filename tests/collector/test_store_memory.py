@@ -72,7 +72,7 @@ def test_an_analysis_without_memory_is_tried_again_in_smaller_runs(
         return analyse(own, at_once, runs)
 
     monkeypatch.setattr(work_module, "analyse", short_of_memory)
-    monkeypatch.setattr(work_module, "LONGEST_REST_S", 0.05)
+    monkeypatch.setattr(work_module, "FAILED_REST_S", 0.05)
 
     work, failures = finished(con, db)
 

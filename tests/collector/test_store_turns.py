@@ -1,0 +1,57 @@
+"""Loading and analysis take turns: who asks is answered by the next look, and nobody waits for who is away."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from bindtrace.collector.store.turns import Turns
+
+LONG_S = 20.0
+
+
+def began_beside(target: threading.Thread) -> threading.Thread:
+    target.start()
+    return target
+
+
+def test_who_asks_wakes_who_rests_and_has_what_it_found() -> None:
+    turns, found = Turns(), []
+
+    def load() -> None:
+        turns.rest(LONG_S)
+        found.append("all that had come")
+        turns.looked()
+
+    loading = began_beside(threading.Thread(target=load))
+    turns.ask(LONG_S)
+
+    assert found == ["all that had come"]
+    loading.join()
+
+
+def test_nobody_waits_for_who_is_away_nor_after_the_end() -> None:
+    turns = Turns()
+    began_s = time.monotonic()
+
+    with turns.away():
+        turns.ask(LONG_S)
+    turns.end()
+    turns.ask(LONG_S)
+    turns.rest(LONG_S)
+
+    assert time.monotonic() - began_s < LONG_S / 2
+
+
+def test_who_is_not_answered_goes_on() -> None:
+    Turns().ask(0.01)
+
+
+def test_an_answer_serves_only_who_asked_before_it() -> None:
+    turns = Turns()
+    turns.looked()
+    began_s = time.monotonic()
+
+    turns.ask(0.2)
+
+    assert time.monotonic() - began_s > 0.1
