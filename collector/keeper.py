@@ -36,6 +36,7 @@ class Keeper:
         self._fds = tuple(fds)
         self._narrate = narrate
         self._stopping = threading.Event()
+        self._killed = False
         self._guard = threading.Lock()  # between a start and a stop
         self._process: subprocess.Popen[str] | None = None
         self._thread = threading.Thread(target=self._keep, name=f"keep-{name}", daemon=True)
@@ -60,6 +61,7 @@ class Keeper:
         self._thread.join(limit_s)
         if self._thread.is_alive():
             self._narrate(f"{self.name} did not stop within {limit_s:g} s: killed")
+            self._killed = True
             self._signal(signal.SIGKILL)
             self._thread.join()
 
@@ -78,6 +80,8 @@ class Keeper:
             status = process.wait()
             self.serving.clear()
             if self._stopping.is_set():
+                if self.ready.is_set() and not self._killed and status not in (0, -signal.SIGTERM):
+                    self._narrate(f"{self.name} {_ending(process.pid, status)} while it was stopping")
                 return
             if status == REFUSAL and not self.ready.is_set():
                 self.refused.set()

@@ -38,6 +38,7 @@ class ZipkinBeside:
         self._room = room
         self._tokens = tokens
         self._app: ASGIApp | None = None
+        self._closed = False
         self._opened = contextlib.AsyncExitStack()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,6 +47,11 @@ class ZipkinBeside:
         if scope["path"].rstrip("/") != PATH:
             await http_server.answer(
                 send, Refused(Cause.NOT_FOUND, f"Zipkin's spans are taken at {PATH}"), as_json=True
+            )
+            return
+        if self._closed:
+            await http_server.answer(
+                send, Refused(Cause.UNAVAILABLE, "the collector is stopping"), as_json=True
             )
             return
         if self._app is None:
@@ -57,7 +63,8 @@ class ZipkinBeside:
         await self._app(scope, receive, send)
 
     async def close(self) -> None:
-        """What was acknowledged is in the journal; the next start loads what this one no longer does."""
+        """Takes nothing more. What was acknowledged is in the journal, whose segment has ended."""
+        self._closed = True
         await self._opened.aclose()
 
     async def _open(self) -> ASGIApp:

@@ -132,6 +132,31 @@ def test_a_child_that_fails_over_and_over_is_started_ever_more_slowly() -> None:
     assert "ended with status 7" in lines[0]
 
 
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [
+        ("os.abort()", "was ended by SIGABRT while it was stopping"),
+        ("os._exit(1)", "ended with status 1 while it was stopping"),
+        ("os._exit(0)", None),
+    ],
+)
+def test_a_child_that_fails_while_it_stops_is_told_of(end: str, said: str | None) -> None:
+    """DuckDB's client of PostgreSQL ended storage so once; what its last checkpoint had covered stayed behind."""
+    lines: list[str] = []
+    child = keeper(
+        f"import os, signal, time; signal.signal(15, lambda *_: {end}); print('{{}}', flush=True); time.sleep(60)",
+        lines,
+    )
+    child.start()
+    assert child.ready.wait(10)
+    pid = child.pid
+
+    child.ask_to_stop()
+    child.wait_stopped(10)
+
+    assert lines == ([f"child (process {pid}) {said}"] if said else [])
+
+
 def test_a_child_that_does_not_stop_is_killed() -> None:
     lines: list[str] = []
     child = keeper(
