@@ -103,6 +103,7 @@ SPAN_CONCEPTS: Final[tuple[Concept, ...]] = (
     Concept("credential_remaining_s", "integer", (words.CREDENTIAL_REMAINING_S,)),
     Concept("edge_stripped", "first", (words.EDGE_STRIPPED,)),
     Concept("trust_late", "text", (words.TRUST_LATE,)),
+    Concept("target_id", "text", (words.TARGET_ID,)),
 )
 
 SERVER_PORT_KEYS: Final = {"server.address": "server.port", "net.peer.name": "net.peer.port"}

@@ -22,7 +22,8 @@ select
         g.marks,
         case when g.caller_outside then ['caller-outside'] end,
         case when g.by_probe then ['probe'] end,
-        case when g.never_issued then ['never-issued'] end
+        case when g.never_issued then ['never-issued'] end,
+        case when g.issued_for_another then ['issued-for-another'] end
     ) as marks,
     case
         when g.db_system is not null then 'database'
@@ -53,7 +54,7 @@ select
     end as public_confidence,
     g.protection,
     case
-        when g.claim_differs or g.credential_differs or g.never_issued then 'contradicted'
+        when g.claim_differs or g.credential_differs or g.never_issued or g.issued_for_another then 'contradicted'
         -- joined by a key and not by its parent
         when g.joined then 'inferred'
         -- what the callee says it verified is worth what its sender is: another's word

@@ -44,7 +44,10 @@ looked_up as materialized (
         differ(p.caller_service, p.verified_service, list_contains(delegate.principals, p.verified_service))
             or differ(p.caller_service, p.peer_service_proven, list_contains(delegate.principals, p.peer_service_proven))
             or differ(p.verified_service, p.peer_service_proven, false) as credential_differs,
-        i.credential_sha256 is not null as issued,
+        -- a guard that accepts a token compares its callee with itself: where the log has another, no guard did
+        coalesce(not list_contains(i.callees, p.accepted_by), false) as for_another,
+        i.credential_sha256 is not null and not for_another as issued,
+        for_another and p.accepted_by <> '' as issued_for_another,
         -- the log is written in order: what is newer than the call says that it was complete by then
         coalesce(
             p.verified_caller is not null and p.credential_sha256 is not null and i.credential_sha256 is null
@@ -83,7 +86,11 @@ looked_up as materialized (
     left join known as claimed on claimed.service = p.claimed_caller
     left join delegates as delegate on delegate.service = p.caller_service
     -- to whom it was issued counts: who has once seen a good credential could else say that another showed it
-    left join (select distinct credential_sha256, subject from believed_credentials) as i
+    left join (
+        select credential_sha256, subject, case when count(*) = count(callee) then list(callee) end as callees
+        from believed_credentials
+        group by credential_sha256, subject
+    ) as i
         on i.credential_sha256 = coalesce(p.credential_sha256, lower(left(p.peer_cert_sha256, 32)))
         and i.subject = coalesce(p.verified_caller, p.peer_id)
 )

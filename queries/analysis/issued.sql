@@ -9,7 +9,8 @@ select
     any_value(told.subject),
     min(told.issued_unix_nano),
     min(told.load_id),
-    told.told_by
+    told.told_by,
+    any_value(told.callee)
 from (
     select
         coalesce(
@@ -18,6 +19,7 @@ from (
             left(json_extract_string(s.attributes, '$."bindtrace.issued.cert_sha256"'), 32)
         ) as credential_sha256,
         json_extract_string(s.attributes, '$."bindtrace.issued.subject"') as subject,
+        json_extract_string(s.attributes, '$."bindtrace.issued.callee"') as callee,
         s.start_time_unix_nano as issued_unix_nano,
         s.load_id,
         exporter_service(json_extract_string(r.attributes, '$."bindtrace.exporter"')) as told_by

@@ -42,6 +42,7 @@ select
     coalesce(app.authz_decision, entry.authz_decision) as authz_decision,
     coalesce(app.authz_reason, entry.authz_reason) as authz_reason,
     coalesce(app.credential_sha256, entry.credential_sha256) as credential_sha256,
+    case when app.credential_sha256 is not null then app.accepted_by else entry.accepted_by end as accepted_by,
     coalesce(app.authz_assurance, entry.authz_assurance) as assurance,
     coalesce(app.authz_position, entry.authz_position) as guarded_at,
     coalesce(app.before_log, entry.before_log, false) as before_log,

@@ -52,6 +52,10 @@ told as materialized (
         s.authz_decision,
         s.authz_reason,
         s.credential_sha256,
+        -- by which service a guard says that it was accepted, as that knows itself; empty where it does not say
+        case
+            when s.credential_sha256 is not null and s.authz_reason in ('ok', 'ok_bearer') then coalesce(s.target_id, '')
+        end as accepted_by,
         s.authz_assurance,
         s.authz_position,
         s.authz_headers_mutated = 'true' as mutated,

@@ -39,4 +39,4 @@ select
         end
     ) as evidence
 from hops as h
-where h.grade = 'contradicted' and not list_contains(h.marks, 'never-issued')
+where h.grade = 'contradicted' and not list_has_any(h.marks, ['never-issued', 'issued-for-another'])

@@ -4,7 +4,8 @@ create table if not exists issued_credentials (
     subject varchar not null,  -- the workload it was issued to
     issued_unix_nano ubigint not null,
     load_id ubigint not null,  -- which load told of it: calls that showed it before are judged again
-    told_by varchar  -- the service that the sender proved to be, or its token's name; null: nobody asked
+    told_by varchar,  -- the service that the sender proved to be, or its token's name; null: nobody asked
+    callee varchar  -- the service that a token is good for; null: it is a certificate
 );
 -- Once the settings name an authority, nobody else is believed, whenever he told.
 create or replace view believed_credentials as

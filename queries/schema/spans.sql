@@ -67,5 +67,6 @@ create table if not exists spans (
     credential_age_s usmallint,
     credential_remaining_s usmallint,
     edge_stripped varchar,
-    trust_late varchar
+    trust_late varchar,
+    target_id varchar
 );

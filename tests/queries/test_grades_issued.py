@@ -21,6 +21,7 @@ from bindtrace.queries.policy import install_policy
 
 Con = duckdb.DuckDBPyConnection
 AUTHORITY = BILLING.replace("billing", "authority")
+LEDGER = "spiffe://shop.example/project/p1/env/prod/service/ledger"
 GATEWAY = BILLING.replace("billing", "gateway")
 VERDICT = {
     "bindtrace__authz__decision": "allow",
@@ -29,14 +30,17 @@ VERDICT = {
 }
 
 
-def issue(con: Con, *credentials: str, at: int = NOON - 1, subject: str = BILLING) -> None:
-    rows = [[credential, subject, at] for credential in credentials]
-    con.executemany("insert into issued_credentials values (?, ?, ?, 0, null)", rows)
+def issue(
+    con: Con, *credentials: str, at: int = NOON - 1, subject: str = BILLING, callee: str | None = None
+) -> None:
+    rows = [[credential, subject, at, callee] for credential in credentials]
+    con.executemany("insert into issued_credentials values (?, ?, ?, 0, null, ?)", rows)
 
 
-def _tell(con: Con, credential: str, *, at_ms: float) -> None:
+def _tell(con: Con, credential: str, *, at_ms: float, callee: str | None = None) -> None:
     """As the authority does: a span of its own instrumentation scope."""
     issued = {"bindtrace.issued.jti_sha256": credential, "bindtrace.issued.subject": BILLING}
+    issued |= {"bindtrace.issued.callee": callee} if callee else {}
     scope = uuid.UUID(int=77)
     con.execute(
         "insert into instrumentation_scopes by name "
@@ -56,6 +60,41 @@ def test_a_receipt_and_the_issuance_log_prove(shop: Con) -> None:
     issue(shop, RECEIPT["credential_sha256"])
 
     assert judged(shop, VERIFIED | RECEIPT, proof_sha256=RECEIPT["proof_sha256"])["grade"] == "proven"
+
+
+@pytest.mark.parametrize(
+    ("callee", "seen", "grade"),
+    [
+        (LEDGER, {"target_id": LEDGER}, "proven"),
+        (LEDGER, {}, "verified"),  # whom it was shown to is not said
+        (ORDERS, {"target_id": LEDGER}, "contradicted"),
+        (ORDERS, {}, "verified"),
+        (
+            ORDERS,
+            {"target_id": LEDGER, "authz_reason": "callee_mismatch", "authz_decision": "deny"},
+            "proven",
+        ),
+    ],
+)
+def test_the_log_confirms_a_call_to_the_callee_that_its_credential_is_for(
+    shop: Con, callee: str, seen: dict[str, str], grade: str
+) -> None:
+    issue(shop, RECEIPT["credential_sha256"], callee=callee)
+
+    assert judged(shop, VERIFIED | RECEIPT | seen, **RECEIPT)["grade"] == grade
+
+
+def test_whom_a_credential_is_for_comes_with_the_authoritys_span(shop: Con) -> None:
+    """And a call that was judged before it came is judged again."""
+    before = judged(shop, VERIFIED | RECEIPT | {"target_id": LEDGER}, **RECEIPT)
+
+    _tell(shop, RECEIPT["credential_sha256"], at_ms=-1, callee=ORDERS)
+    analyse(shop)
+
+    assert before["grade"] == "verified"
+    assert shop.execute("select grade, marks from hops where callee = 'ledger'").fetchall() == [
+        ("contradicted", ["issued-for-another"])
+    ]
 
 
 def test_a_call_is_judged_again_when_only_later_is_told_that_its_credential_was_issued(shop: Con) -> None:

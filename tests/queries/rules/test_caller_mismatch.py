@@ -50,7 +50,7 @@ def test_flags_a_token_of_another_service_and_says_whose(shop: duckdb.DuckDBPyCo
 
 
 def test_trap_a_credential_that_was_never_issued_is_another_rules(shop: duckdb.DuckDBPyConnection) -> None:
-    shop.execute("insert into issued_credentials values ('bb', 'x', ?, 0, null)", [NOON + 1])
+    shop.execute("insert into issued_credentials values ('bb', 'x', ?, 0, null, null)", [NOON + 1])
     token = {
         "verified_caller": "spiffe://shop/project/p/env/prod/service/billing/deployment/d",
         "authz_reason": "ok",
