@@ -19,9 +19,10 @@ from bindtrace.propagation.clock import now_unix_nano
 from bindtrace.propagation.errors import Refusal
 from bindtrace.propagation.options import format_option
 from bindtrace.queries import cells, render
+from bindtrace.queries.live_source import LiveSource
 from bindtrace.queries.options import data_options
 from bindtrace.queries.query import Query
-from bindtrace.queries.source import DEFAULT_DB, LAKE, LiveSource, Source, is_there, open_source
+from bindtrace.queries.source import DEFAULT_DB, LAKE, Source, is_there, open_source
 
 INDENT = 5
 _COLOURS = {OK: "green", WARN: "yellow", FAIL: "bold red"}

@@ -20,10 +20,11 @@ from bindtrace.propagation.errors import Refusal
 from bindtrace.propagation.options import NamedPath
 from bindtrace.propagation.platforms import read_manifests
 from bindtrace.propagation.wording import counted
+from bindtrace.queries.live_source import DEFAULT_URL, LiveSource
 from bindtrace.queries.lock import holder
 from bindtrace.queries.options import database_options
 from bindtrace.queries.render import say
-from bindtrace.queries.source import DEFAULT_DB, DEFAULT_URL, LiveSource
+from bindtrace.queries.source import DEFAULT_DB
 
 
 @click.command("import")

@@ -14,7 +14,7 @@ from bindtrace.collector.reading import Piece
 from bindtrace.collector.receive.status import POSITION_KEY, PROTOBUF
 from bindtrace.collector.storing import Outcome
 from bindtrace.propagation.errors import Refusal
-from bindtrace.queries.source import LiveSource
+from bindtrace.queries.live_source import LiveSource
 
 PATIENCE_S: Final = 120.0
 """How long a collector may be too busy, and how long storing may take, before we say so."""

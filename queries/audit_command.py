@@ -12,9 +12,10 @@ from bindtrace.propagation.clock import now_unix_nano
 from bindtrace.propagation.errors import Refusal
 from bindtrace.propagation.options import NamedPath, format_option
 from bindtrace.queries import render
+from bindtrace.queries.live_source import LiveSource
 from bindtrace.queries.options import TABLE_FORMATS, data_options
 from bindtrace.queries.query import FOREVER, Query
-from bindtrace.queries.source import DEFAULT_DB, FileSource, LiveSource, Source, open_source
+from bindtrace.queries.source import DEFAULT_DB, FileSource, Source, open_source
 from bindtrace.queries.window import EXAMPLES, Moment
 
 KEYS: Final = ("file", "state", "expected", "found")

@@ -13,7 +13,7 @@ import duckdb
 from bindtrace.propagation.errors import Refusal
 from bindtrace.queries import sql_files
 from bindtrace.queries.lake import naming, place
-from bindtrace.queries.lake.refusals import LakeAwayError, refused
+from bindtrace.queries.lake.refusals import LakeAwayError
 from bindtrace.queries.lake.sealing import reconcile
 from bindtrace.queries.lake.settings import take
 from bindtrace.queries.lock import held_by, holder
@@ -97,11 +97,9 @@ def open_lake(catalog: str) -> duckdb.DuckDBPyConnection:
     lake = naming.lake_to_read(catalog)
     con = open_database(None)
     try:
-        place.attach(con, lake, read_only=True)
-        take(con)
-    except duckdb.OperationalError as error:  # its catalog answers, its files do not
-        con.close()
-        raise refused(catalog, str(error)) from None
+        with place.needing_lake(con, catalog):  # its catalog may answer where its files do not
+            place.attach(con, lake, read_only=True)
+            take(con)
     except BaseException:
         con.close()
         raise

@@ -16,9 +16,10 @@ from bindtrace.propagation.vocabulary import SEVERITIES
 from bindtrace.propagation.wording import counted
 from bindtrace.queries import render
 from bindtrace.queries.explain import explain_each
+from bindtrace.queries.live_source import LiveSource
 from bindtrace.queries.options import data_options
 from bindtrace.queries.query import FOREVER, Query
-from bindtrace.queries.source import LiveSource, Row, open_source
+from bindtrace.queries.source import Row, open_source
 from bindtrace.queries.window import Length, Moment
 from bindtrace.queries.word_styles import severity_rank
 

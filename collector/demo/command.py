@@ -21,10 +21,11 @@ from bindtrace.collector.demo.stage import Stage, Wish, send, set_stage, start_s
 from bindtrace.propagation.clock import now_unix_nano
 from bindtrace.propagation.errors import Refusal
 from bindtrace.propagation.options import NamedPath, format_option
+from bindtrace.queries.live_source import LiveSource
 from bindtrace.queries.lock import held_by, holder
 from bindtrace.queries.query import Query
 from bindtrace.queries.render import emit, say
-from bindtrace.queries.source import LiveSource, db_option
+from bindtrace.queries.source import db_option
 
 TRICKLE_S = 2.0
 

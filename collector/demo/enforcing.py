@@ -21,8 +21,8 @@ from bindtrace.collector.demo.stage import Stage, Wish, send, set_stage, start_s
 from bindtrace.propagation.clock import now_unix_nano
 from bindtrace.propagation.vocabulary import Mode
 from bindtrace.queries import render
+from bindtrace.queries.live_source import LiveSource
 from bindtrace.queries.query import Query
-from bindtrace.queries.source import LiveSource
 
 AUTHORITY: Final = "bindtrace.collector.demo.shop.authority"
 TRICKLE_S: Final = 2.0

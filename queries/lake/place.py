@@ -177,14 +177,19 @@ def is_attached(con: duckdb.DuckDBPyConnection) -> bool:
 
 
 @contextmanager
-def needing_lake(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Raises `LakeAwayError` for what fails as files or catalog of the database's lake are gone or out of reach."""
+def needing_lake(con: duckdb.DuckDBPyConnection, catalog: str | None = None) -> Iterator[None]:
+    """Raises `LakeAwayError` for what fails as files or catalog of the database's lake are gone or out of reach.
+
+    `catalog`: of a lake that is read without a database; whatever fails is its fault then.
+    """
     try:
         yield
     except duckdb.OperationalError as error:
-        if not is_of_lake(error) or (lake := lake_of(con)) is None:
-            raise
-        raise refused(lake.catalog, str(error)) from None
+        if catalog is None:
+            if not is_of_lake(error) or (lake := lake_of(con)) is None:
+                raise
+            catalog = lake.catalog
+        raise refused(catalog, str(error)) from None
 
 
 def _prepare(con: duckdb.DuckDBPyConnection, of_new: Mapping[str, str]) -> None:

@@ -23,7 +23,7 @@ from bindtrace.collector.otlp.admit import admit
 from bindtrace.collector.store.loader import GROUP_SPANS
 from bindtrace.collector.store.writer import Writer
 from bindtrace.queries.database import open_database
-from bindtrace.queries.source import LiveSource
+from bindtrace.queries.live_source import LiveSource
 
 SPANS = 512
 SECONDS = float(os.environ.get("BENCH_SECONDS", "10"))

@@ -21,7 +21,7 @@ from bindtrace.queries.database import join_lake, open_database, open_lake, open
 from bindtrace.queries.lake.loss import LakeLostError
 from bindtrace.queries.lake.naming import LakeRefusal, lake_at
 from bindtrace.queries.lake.refusals import LakeAwayError
-from bindtrace.queries.source import LiveSource
+from bindtrace.queries.live_source import LiveSource
 
 ROWS = 30
 AWS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE")

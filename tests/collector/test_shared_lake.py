@@ -33,8 +33,8 @@ from bindtrace.queries.lake import upkeep
 from bindtrace.queries.lake.loss import LakeLostError
 from bindtrace.queries.lake.naming import Lake, LakeRefusal, lake_at
 from bindtrace.queries.lake.refusals import LakeAwayError
+from bindtrace.queries.live_source import LiveSource
 from bindtrace.queries.query import Query
-from bindtrace.queries.source import LiveSource
 
 
 @pytest.fixture(scope="module")

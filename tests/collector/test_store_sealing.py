@@ -26,8 +26,8 @@ from bindtrace.propagation.command import bindtrace
 from bindtrace.propagation.errors import Refusal
 from bindtrace.queries.analyse import analyse
 from bindtrace.queries.database import cursor, join_lake, open_database
+from bindtrace.queries.live_source import LiveSource
 from bindtrace.queries.query import Query
-from bindtrace.queries.source import LiveSource
 
 DAY_S = 86_400
 

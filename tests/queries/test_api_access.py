@@ -14,8 +14,8 @@ from starlette.routing import Route
 from bindtrace.collector.receive.auth import read_tokens
 from bindtrace.propagation.errors import Refusal
 from bindtrace.queries.api.access import Guarded
+from bindtrace.queries.live_source import LiveSource
 from bindtrace.queries.query import Query
-from bindtrace.queries.source import LiveSource
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 

@@ -14,9 +14,10 @@ from drawn_shop import write_shop
 
 from bindtrace.propagation.errors import Refusal
 from bindtrace.queries.database import open_database
+from bindtrace.queries.live_source import LiveSource
 from bindtrace.queries.lock import acquire
 from bindtrace.queries.query import Query
-from bindtrace.queries.source import FileSource, LiveSource, open_source
+from bindtrace.queries.source import FileSource, open_source
 
 
 @pytest.fixture

@@ -18,8 +18,9 @@ from support import free_port
 
 from bindtrace.propagation.errors import Refusal
 from bindtrace.queries.catalog import REPORTS
+from bindtrace.queries.live_source import LiveSource, checked_url
 from bindtrace.queries.query import Query
-from bindtrace.queries.source import FileSource, LiveSource, checked_url, open_source
+from bindtrace.queries.source import FileSource, open_source
 
 
 @pytest.fixture(scope="module")
