@@ -106,7 +106,7 @@ def rebuild(
     with transaction(con):
         for table in ("analysis", "hops", "traces"):
             con.execute(f"delete from {table}")
-    return analyse(con, spans_at_once, on_run=on_run, shares=shares)
+    return analyse(con, spans_at_once, on_run=on_run, shares=shares, keep_steps=keep_steps)
 
 
 def _due(con: Connection, spans_at_once: int) -> Due | None:
