@@ -37,7 +37,8 @@ granted as (
     group by pair
 )
 select
-    p.*,
+    p.pair,
+    p.shapes,
     g.binding as granted_binding,
     coalesce(g.file, case when o.allowed and s.pair is null then o.file end) as grant_file,
     coalesce(g.line, case when o.allowed and s.pair is null then o.line end) as grant_line,

@@ -37,7 +37,7 @@ looked_up as materialized (
         grant_says = 'yes' as granted,
         coalesce(d.granted_road, 'binding') as granted_road,
         coalesce(d.policed, false) or r.ruling is not null as policed,
-        o.callee_service is not null as entry_declared,
+        o.shape is not null as entry_declared,
         outside.service is not null as caller_outside,
         b.shape is not null as by_probe,
         differ(p.caller_service, claimed.service, list_contains(delegate.principals, p.claimed_caller)) as claim_differs,
@@ -55,16 +55,7 @@ looked_up as materialized (
             false
         ) as never_issued
     from dated as p
-    join declared as d
-        on d.caller is not distinct from p.caller
-        and d.callee_service is not distinct from p.callee_service
-        and d.caller_scope is not distinct from p.caller_scope
-        and d.scope is not distinct from p.scope
-        and d.caller_env is not distinct from p.caller_env
-        and d.callee_env is not distinct from p.callee_env
-        and d.message = p.message
-        and d.period = p.period
-        and d.policy_deployment = p.policy_deployment
+    join (select * exclude (shapes), unnest(shapes) as shape from declared) as d on d.shape = p.shape
     left join requests_ruled as r
         on r.pair = d.pair
         and r.asked_method is not distinct from p.asked_method
@@ -73,14 +64,7 @@ looked_up as materialized (
         and r.asked_address is not distinct from p.asked_address
         and r.asked_identity is not distinct from p.asked_identity
         and r.protection = p.protection
-    left join opened as o
-        on o.callee_service = p.callee_service
-        and o.scope is not distinct from p.scope
-        and o.callee_env is not distinct from p.callee_env
-        and o.url_path is not distinct from p.url_path
-        and o.used_host is not distinct from p.used_host
-        and o.period = p.period
-        and o.policy_deployment = p.policy_deployment
+    left join opened as o on o.shape = p.shape
     left join probed as b on b.shape = p.shape
     left join outsiders as outside on outside.service = p.caller
     left join known as claimed on claimed.service = p.claimed_caller

@@ -1,4 +1,4 @@
--- Judged: every shape of call with the decision on it.
+-- Judged: the decision on every shape of call, and how bad it is; the rest of it is in `facts`.
 -- reads: facts, decisions
 create or replace temp table judged as
 with callees as (
@@ -6,7 +6,11 @@ with callees as (
     from (select distinct coalesce(callee, '(unseen)') as called from facts)
 )
 select
-    f.*,
+    f.shape,
+    f.caller,
+    f.callee,
+    f.road,
+    f.resends,
     d.verdict,
     d.reason,
     json_array(f.scope, f.caller, f.caller_env, f.callee, f.callee_env, f.road)::varchar as edge,

@@ -3,9 +3,11 @@
 create or replace temp table pairs as
 select *, row_number() over () as pair
 from (
-    select distinct
-        caller, callee_service, caller_scope, scope, caller_env, callee_env, message, period, policy_deployment
+    select
+        caller, callee_service, caller_scope, scope, caller_env, callee_env, message, period, policy_deployment,
+        list(shape) as shapes
     from dated
+    group by all
 );
 create or replace temp table spoken_of as
 select

@@ -1,5 +1,5 @@
 -- Store: the judged calls of the touched traces as hops.
--- reads: parents, paths, judged, attempts, evidence, touched, nodes, oddities
+-- reads: parents, paths, judged, facts, attempts, evidence, touched, nodes, oddities
 insert into hops by name
 select
     c.trace_id,
@@ -24,7 +24,7 @@ select
     f.caller_env,
     f.callee,
     f.callee_env,
-    f.edge,
+    j.edge,
     f.caller_deployment,
     f.callee_deployment,
     f.kind,
@@ -40,14 +40,14 @@ select
     f.road,
     case when f.road = 'public' then coalesce(f.public_confidence, 'suspected') end as confidence,
     f.protection,
-    f.verdict,
+    j.verdict,
     case
         when f.authz_decision = 'deny' then 'refused'
         when f.authz_decision = 'allow' then 'passed'
         when c.http_status is null or c.http_status in (401, 403) then 'unknown'
         else 'passed'
     end as outcome,
-    f.reason,
+    j.reason,
     f.assurance,
     f.guarded_at,
     f.grade,
@@ -85,7 +85,7 @@ select
     end as evidence,
     c.last_load_id as load_id
 from (
-    -- few columns pass all joins but one, and the many of a shape come last
+    -- few columns pass most joins, and the many of a shape come last
     select
         c.*,
         p.* exclude (call, chain_trace),
@@ -115,4 +115,5 @@ from (
         group by n.trace
     ) as own on own.trace = c.trace
 ) as c
-join judged as f on f.shape = c.shape
+join judged as j on j.shape = c.shape
+join facts as f on f.shape = c.shape
