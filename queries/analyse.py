@@ -57,6 +57,7 @@ def analyse(
     on_run: Callable[[int], object] = lambda _: None,
     shares: Shares = ALONE,
     *,
+    before_storing: Callable[[], object] = lambda: None,
     keep_steps: bool = False,
 ) -> int:
     """Brings the hops up to date with the spans; returns how many traces were done.
@@ -64,13 +65,17 @@ def analyse(
     Handles the traces touched by loads newer than the watermark, or all of them where the policy that the stored
     hops were judged by is no longer in force. Each run moves the watermark in its last transaction: what a crash
     leaves half-done the next run does again. With `runs` it returns after so many, whatever was loaded meanwhile.
-    `on_run` is told the load up to which all is done. `shares`: see `cores`. With `keep_steps` the tables of a run
-    that is not shared stay, to be looked at.
+    `on_run` is told the load up to which all is done. Where runs are not shared, `before_storing` is called when one
+    has only to write what it worked out, and with `keep_steps` its tables stay, to be looked at. `shares`: see `cores`.
     """
     done = 0
     while runs != 0 and (due := _due(con, spans_at_once)) is not None:
         shared = shares.threads > 1 and due.spans >= shares.least
-        done += _shared_run(con, due, shares.threads) if shared else _one_run(con, due, keep_steps)
+        done += (
+            _shared_run(con, due, shares.threads)
+            if shared
+            else _one_run(con, due, before_storing, keep_steps)
+        )
         runs = None if runs is None else runs - 1
         on_run(due.upto)
     return done
@@ -135,11 +140,12 @@ def _due(con: Connection, spans_at_once: int) -> Due | None:
     return Due(after, upto, spans_at_once, policy)
 
 
-def _one_run(con: Connection, due: Due, keep_steps: bool) -> int:
+def _one_run(con: Connection, due: Due, before_storing: Callable[[], object], keep_steps: bool) -> int:
     values = _loads(due)
     with transaction(con):
         run_steps(con, values, only=NOTED)
     touched = _worked_out(con, values, keep_steps)
+    before_storing()
     with transaction(con):
         run_steps(con, values, only=STORED, keep_steps=keep_steps)
         _remember(con, due)

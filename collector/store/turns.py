@@ -12,7 +12,7 @@ class Turns:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._looks = 0
+        self._looks = self._wanted = self._met = 0
         self._asked = self._away = self._over = False
 
     def rest(self, seconds: float) -> None:
@@ -36,12 +36,22 @@ class Turns:
         finally:
             self._set(away=False)
 
-    def ask(self, seconds: float) -> None:
-        """Analysis: returns when loading has looked once more, at once where it is away, or after so long."""
+    def ask(self) -> None:
+        """Analysis: loading should look once more, as what it finds will soon be wanted. Returns at once."""
         with self._changed:
-            looks, self._asked = self._looks, True
+            self._wanted, self._asked = self._looks + 1, True
             self._changed.notify_all()
-            self._changed.wait_for(lambda: self._looks > looks or self._away or self._over, seconds)
+
+    def meet(self, seconds: float) -> None:
+        """Analysis: returns when loading has looked since it was asked, which it is now where it was not.
+
+        At once where it is away, and at the latest after so long.
+        """
+        with self._changed:
+            if self._wanted == self._met:
+                self.ask()
+            self._changed.wait_for(lambda: self._looks >= self._wanted or self._away or self._over, seconds)
+            self._met = self._wanted
 
     def end(self) -> None:
         """Nobody rests any more, and nobody is waited for."""

@@ -33,7 +33,7 @@ in it. At 20,000 spans/s there were 33 loads a second, of 600 spans."""
 CHECKPOINT_IDLE_S: Final = 5.0
 MEMORY_WAIT_S: Final = 60.0
 SAY_S: Final = 1.0
-ASK_S: Final = 1.0
+MEET_S: Final = 1.0
 """What analysis waits, at most, for loading to look once more."""
 WITHIN_S: Final = 1.2
 FAILED_REST_S: Final = 5.0
@@ -233,14 +233,14 @@ class Work:
     def _analyse_once(self) -> float | None:
         """How long it took, in seconds; None where it must not be done now."""
         if not self._loader.behind:
-            self._turns.ask(ASK_S)
+            self._turns.meet(MEET_S)
         newest = self.progress.load_id
         with self._gate:
             if self._gate.in_doubt:
                 return None
             began = time.monotonic()
             # One run: while loads keep coming there is always another, and a checkpoint must have its turn.
-            traces = analyse(self._analysis, self._runs.at_once, runs=1)
+            traces = analyse(self._analysis, self._runs.at_once, runs=1, before_storing=self._turns.ask)
             load_id = analysed_load(self._analysis, newest)
         took_s = time.monotonic() - began
         self._runs.took(took_s)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -65,11 +66,11 @@ def test_an_analysis_without_memory_is_tried_again_in_smaller_runs(
 ) -> None:
     sizes: list[int] = []
 
-    def short_of_memory(own: duckdb.DuckDBPyConnection, at_once: int, runs: int) -> int:
+    def short_of_memory(own: duckdb.DuckDBPyConnection, at_once: int, **how: Any) -> int:
         sizes.append(at_once)
         if len(sizes) == 1:
             raise NO_MEMORY
-        return analyse(own, at_once, runs)
+        return analyse(own, at_once, **how)
 
     monkeypatch.setattr(work_module, "analyse", short_of_memory)
     monkeypatch.setattr(work_module, "FAILED_REST_S", 0.05)

@@ -24,7 +24,7 @@ def test_who_asks_wakes_who_rests_and_has_what_it_found() -> None:
         turns.looked()
 
     loading = began_beside(threading.Thread(target=load))
-    turns.ask(LONG_S)
+    turns.meet(LONG_S)
 
     assert found == ["all that had come"]
     loading.join()
@@ -35,16 +35,28 @@ def test_nobody_waits_for_who_is_away_nor_after_the_end() -> None:
     began_s = time.monotonic()
 
     with turns.away():
-        turns.ask(LONG_S)
+        turns.meet(LONG_S)
     turns.end()
-    turns.ask(LONG_S)
+    turns.meet(LONG_S)
     turns.rest(LONG_S)
 
     assert time.monotonic() - began_s < LONG_S / 2
 
 
 def test_who_is_not_answered_goes_on() -> None:
-    Turns().ask(0.01)
+    Turns().meet(0.01)
+
+
+def test_who_asked_before_has_what_was_found_since() -> None:
+    turns = Turns()
+    turns.ask()
+    turns.rest(LONG_S)
+    turns.looked()
+    began_s = time.monotonic()
+
+    turns.meet(LONG_S)
+
+    assert time.monotonic() - began_s < LONG_S / 2
 
 
 def test_an_answer_serves_only_who_asked_before_it() -> None:
@@ -52,6 +64,6 @@ def test_an_answer_serves_only_who_asked_before_it() -> None:
     turns.looked()
     began_s = time.monotonic()
 
-    turns.ask(0.2)
+    turns.meet(0.2)
 
     assert time.monotonic() - began_s > 0.1
