@@ -17,7 +17,7 @@ from bindtrace.queries.options import CHAIN_FORMATS, Asked, common
 from bindtrace.queries.query import Query
 from bindtrace.queries.report_keys import keys_of
 from bindtrace.queries.source import Row, Source
-from bindtrace.queries.tree import chain_tree, flatten, legend
+from bindtrace.queries.tree import chain_tree_with_legend, flatten
 
 _HEX: Final = re.compile(r"[0-9a-f]{1,32}")
 _OFFERED: Final = 3
@@ -57,8 +57,10 @@ def _show(roots: Sequence[Row]) -> None:
     flat = flatten(roots)
     trace_ids = dict.fromkeys(str(row["trace_id"]) for row in flat)
     render.say(f"trace {', '.join(trace_ids)}: {counted(len(flat), 'hop')}, {_began(flat)}")
-    render.show(chain_tree(roots))
-    render.say(legend(roots))
+    tree, legend = chain_tree_with_legend(roots)
+    render.show(tree)
+    if legend:
+        render.say(legend)
 
 
 def _began(flat: Sequence[Row]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -14,9 +14,10 @@ from bindtrace.queries import column_kinds as kinds
 from bindtrace.queries.columns import LAYOUTS
 from bindtrace.queries.critical_path import begin_unix_nano, length_nano, waited_for
 from bindtrace.queries.layout import Column, Row
-from bindtrace.queries.render import table
+from bindtrace.queries.render import fitted, lines, table
 
 BAR_CELLS: Final = 20
+_WHEN, _PAIRING = "WHEN", "PAIRING"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,11 @@ class Frame:
 
 def chain_tree(roots: Sequence[Row]) -> RenderableType:
     """The trees of a chain's hops, callers above callees, in the columns that the terminal has room for."""
+    return chain_tree_with_legend(roots)[0]
+
+
+def chain_tree_with_legend(roots: Sequence[Row]) -> tuple[RenderableType, str]:
+    """The trees, and what the marks mean that these hops show in the columns that are left."""
     waited = waited_for(roots)
     deepest = max((depth for _, depth in _depths(roots)), default=0)
     guides = next(guides for depth, guides in _GUIDES if deepest <= depth)
@@ -37,19 +43,19 @@ def chain_tree(roots: Sequence[Row]) -> RenderableType:
         for row, guide in _walk(roots, guides)
     ]
     frame = frame_of(flat)
-    when = Column("WHEN", lambda row: bar(row, frame, row["_waited"]), gives_way=2, style=_bar_style)
-    return table("chain", flat, (*_COLUMNS, when))
+    when = Column(_WHEN, lambda row: bar(row, frame, row["_waited"]), gives_way=2, style=_bar_style)
+    shown = fitted(flat, (*_COLUMNS, when))
+    return lines(shown), _legend(flat, {column.heading for column in shown.columns})
 
 
-def legend(roots: Sequence[Row]) -> str:
-    """What the marks mean that these hops show."""
-    flat = [row for row, _ in _depths(roots)]
+def _legend(flat: Sequence[Row], headings: Container[str]) -> str:
+    how = f"as {_PAIRING} says" if _PAIRING in headings else "by less than its parent span"
     marks = {
-        "⇢ joined as PAIRING says": any(_arrow(row) == "⇢" for row in flat),
+        f"⇢ joined {how}": any(_arrow(row) == "⇢" for row in flat),
         "🔒 mTLS": any(row.get("protection") == "mtls" for row in flat),
         "×n attempts": any(int(row.get("attempts") or 1) > 1 for row in flat),
         "✗ error": any(row.get("error") for row in flat),
-        "▕█━▏ when, within the whole chain: █ what it waited for, the critical path": True,
+        "▕█━▏ when, within the whole chain: █ what it waited for, the critical path": _WHEN in headings,
     }
     return " · ".join(mark for mark, shown in marks.items() if shown)
 
@@ -199,6 +205,6 @@ _COLUMNS: Final = (
     kinds.VERDICT,
     kinds.word("REASON", "reason", 3),
     kinds.word("GRADE", "grade", 8),
-    Column("PAIRING", _pairing, gives_way=5),
+    Column(_PAIRING, _pairing, gives_way=5),
     Column("DURATION", lambda row: cells.milliseconds(row.get("duration_ms")), right=True, gives_way=1),
 )

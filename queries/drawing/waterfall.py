@@ -178,7 +178,7 @@ def _name(one: Placed, step: float, *, strong: bool) -> Markup:
 def _bar(hop: Row, scale: Scale, top: float, waited: Sequence[tuple[int, int]]) -> Iterator[Markup]:
     begin = begin_unix_nano(hop)
     x, width = _span(scale, begin, begin + length_nano(hop))
-    look = dict(fill_of_verdict(cells.plain(hop.get("verdict"))))
+    look = dict(fill_of_verdict(cells.verdict(hop)))
     if inferred(hop):
         look["class_"] += " wire dashed"
     yield tag("rect", x=x, y=top + 5, width=width, height=12, rx=1.5, **look)

@@ -99,6 +99,7 @@ def test_a_call_whose_witnesses_disagree_is_a_violation_and_not_called_allowed()
     rows = [one for one in root.iter(f"{NS}g") if one.find(f"{NS}title") is not None]
     assert [bool(classed(one, "blush")) for one in rows] == [False, True]
     assert [one.text for one in classed(rows[1], "alarm")] == ["contradicted"]
+    assert [any(bar.get("fill") == "url(#unknown)" for bar in one.iter()) for one in rows] == [False, True]
 
 
 def test_the_entry_by_a_public_address_is_no_violation_but_an_inner_call_is() -> None:

@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 from rich.console import Console, RenderableType
 
-from bindtrace.queries.tree import BAR_CELLS, Frame, bar, chain_tree, chains_tree, flatten, frame_of, legend
+from bindtrace.queries.tree import (
+    BAR_CELLS,
+    Frame,
+    bar,
+    chain_tree,
+    chain_tree_with_legend,
+    chains_tree,
+    flatten,
+    frame_of,
+)
 
 START = 1_790_000_000_000_000_000
 
@@ -58,9 +67,25 @@ def test_an_entry_without_a_caller_is_not_called_a_doubtful_join() -> None:
 def test_mtls_errors_and_attempts_are_marked_and_the_legend_says_so() -> None:
     marked = hop("web", "orders", protection="mtls", error=True, attempts=3)
 
-    assert "web → orders 🔒 ×3 ✗" in drawn(chain_tree([marked]))[1]
-    assert all(mark in legend([marked]) for mark in ("🔒", "✗", "×n"))
-    assert not any(mark in legend([hop("a", "b")]) for mark in ("🔒", "✗", "×n", "⇢"))
+    tree, legend = chain_tree_with_legend([marked])
+
+    assert "web → orders 🔒 ×3 ✗" in drawn(tree)[1]
+    assert all(mark in legend for mark in ("🔒", "✗", "×n"))
+    assert not any(mark in chain_tree_with_legend([hop("a", "b")])[1] for mark in ("🔒", "✗", "×n", "⇢"))
+
+
+def test_the_legend_tells_of_no_column_that_the_terminal_has_no_room_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hops = [hop("web", "orders-of-a-long-name", pairing="binding-header", reason="caller_unknown")]
+    wide = chain_tree_with_legend(hops)[1]
+    monkeypatch.setenv("COLUMNS", "70")
+
+    narrow = chain_tree_with_legend(hops)[1]
+
+    assert "joined as PAIRING says" in wide
+    assert "▕█━▏ when" in wide
+    assert narrow == "⇢ joined by less than its parent span"
 
 
 @pytest.mark.parametrize(
