@@ -24,6 +24,10 @@ BLOCK_SIZE = 65536
 ALIAS = "bindtrace"
 """The attached catalog. Files are attached, not opened, because only ATTACH takes a row group size."""
 
+_TYPE = "type duckdb"
+"""Said always: left to guess, DuckDB 1.5.5 takes a JSON, CSV or Parquet file for a database in memory, which forgets
+what is stored in it, and asks the network for extensions where a file is of SQLite or a path looks like an address."""
+
 SCHEMA_VERSION = "2"
 STORAGE_VERSION = "v1.5.0"  # the first that honours `using compression zstd`; older ones ignore it silently
 ROW_GROUP_SIZE = 40960
@@ -145,7 +149,7 @@ def version_of(path: Path) -> str:
 def attached_as(con: duckdb.DuckDBPyConnection, path: Path, name: str) -> None:
     """Attaches another file of ours beside the connection's own, to be read."""
     target = str(path).replace(chr(39), chr(39) * 2)
-    con.execute(f"attach '{target}' as {name} (read_only)")
+    con.execute(f"attach '{target}' as {name} ({_TYPE}, read_only)")
 
 
 def cursor(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
@@ -173,12 +177,9 @@ def bound_memory(con: duckdb.DuckDBPyConnection, path: Path, memory_bytes: int) 
 def _attach(path: Path | None, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     con = duckdb.connect(":memory:")
     target = ":memory:" if path is None else str(path)
-    options = ["read_only"] if read_only else [] if path is None else [_storage(path)]
+    options = [_TYPE, *(["read_only"] if read_only else [] if path is None else [_storage(path)])]
     try:
-        con.execute(
-            f"attach '{target.replace(chr(39), chr(39) * 2)}' as {ALIAS}"
-            + (f" ({', '.join(options)})" if options else "")
-        )
+        con.execute(f"attach '{target.replace(chr(39), chr(39) * 2)}' as {ALIAS} ({', '.join(options)})")
     except duckdb.Error as error:
         con.close()
         raise _refusal(path, error) from None

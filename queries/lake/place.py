@@ -130,7 +130,7 @@ def _attach(
 
 def move(con: duckdb.DuckDBPyConnection, lake: Lake) -> None:
     """Tells a catalog that is a file, and that was copied, where its data are now. Raises `duckdb.Error`."""
-    con.execute(f"attach {quoted(lake.catalog.removeprefix(PREFIX))} as moved")
+    con.execute(f"attach {quoted(lake.catalog.removeprefix(PREFIX))} as moved (type duckdb)")
     con.execute(
         "update moved.main.ducklake_metadata set value = ? where key = 'data_path'",
         [f"{lake.data.rstrip('/')}/"],

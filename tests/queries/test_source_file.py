@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -13,7 +16,7 @@ from drawing import SERVER, draw, span
 from drawn_shop import write_shop
 
 from bindtrace.propagation.errors import Refusal
-from bindtrace.queries.database import open_database
+from bindtrace.queries.database import open_database, open_read_only
 from bindtrace.queries.live_source import LiveSource
 from bindtrace.queries.lock import acquire
 from bindtrace.queries.query import Query
@@ -55,6 +58,36 @@ def test_spans_that_were_loaded_but_not_yet_judged_are_judged_first(file: Path) 
         assert source.rows("hops", Query(filters={"callee": "late"}))
     finally:
         source.close()
+
+
+def _sqlite(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as other:
+        other.execute("create table t (a)")
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("spans.json", lambda path: path.write_text('{"span": 1}\n')),
+        ("rows.csv", lambda path: path.write_text("span,service\n1,shop\n")),
+        ("rows.parquet", lambda path: duckdb.sql("select 1 as span").write_parquet(str(path))),
+        ("lite.db", _sqlite),
+    ],
+)
+def test_a_file_of_another_program_is_refused_and_left_as_it_is(
+    tmp_path: Path, name: str, write: Callable[[Path], object]
+) -> None:
+    """DuckDB takes some for a database in memory, which would forget what is stored, or asks for an extension."""
+    path = tmp_path / name
+    write(path)
+    before = path.read_bytes()
+
+    for opens in (open_database, open_read_only, FileSource):
+        with pytest.raises(Refusal, match=f"{name} is not a DuckDB file"):
+            opens(path)
+
+    assert path.read_bytes() == before
+    assert [one.name for one in tmp_path.iterdir()] == [name]
 
 
 def test_a_missing_file_is_named_and_not_created(tmp_path: Path) -> None:
