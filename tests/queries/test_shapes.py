@@ -67,6 +67,19 @@ def test_what_decides_nothing_is_decided_once(con: Con, differing: dict[str, str
     assert (shapes(con), one(con, "select count(*) from hops")) == (1, 5)
 
 
+def test_how_a_caller_was_called_itself_decides_nothing(con: Con) -> None:
+    for number, host in enumerate(("one.internal", "two.internal"), 1):
+        draw(
+            con,
+            span("storefront", SERVER, 1, trace=number, server_host=host),
+            span("storefront", CLIENT, 2, 1, trace=number),
+            span("ledger", SERVER, 3, 2, trace=number),
+        )
+    analyse(con, keep_steps=True)
+
+    assert one(con, "select count(*) from shapes where caller_trait is not null") == 1
+
+
 def test_addresses_that_are_classed_differently_are_told_apart(con: Con) -> None:
     each_differs(con, calls=2, network_peer_address="{}0.0.0.1")
 
