@@ -14,13 +14,12 @@ from bindtrace.collector.store.faults import folder_of, recorded
 from bindtrace.collector.store.opening import journal_of
 from bindtrace.collector.store.writer import Writer
 from bindtrace.collector.storing import held_database
-from bindtrace.propagation.errors import Refusal
 from bindtrace.propagation.options import NamedPath, format_option
 from bindtrace.propagation.wording import counted
 from bindtrace.queries import render
 from bindtrace.queries.analyse import analyse
 from bindtrace.queries.options import TABLE_FORMATS
-from bindtrace.queries.source import DEFAULT_DB, db_option
+from bindtrace.queries.source import DEFAULT_DB, db_option, is_there, no_database
 
 KEYS: Final = (
     "what", "reason", "segment", "start", "end", "bytes", "spans", "sender", "found", "lost_from", "lost_until",
@@ -45,6 +44,8 @@ def quarantine() -> None:
 def list_entries(db: Path, form: str) -> None:
     """Every entry with its reason, its place in the journal, and what may be lost. A collector may be running."""
     rows = [*map(_request_row, Quarantine(journal_of(db)).entries()), *_databases(db)]
+    if not rows and not is_there(db):
+        raise no_database(db)
     render.emit("quarantine", rows, form, KEYS)
     if not rows:
         render.say(f"nothing is in quarantine for {db}")
@@ -57,11 +58,13 @@ def list_entries(db: Path, form: str) -> None:
 def retry(db: Path) -> None:
     """Store what can be stored now, as after an update. What is stored leaves the quarantine; the rest stays."""
     held = Quarantine(journal_of(db))
+    if not held.entries() and not is_there(db):
+        raise no_database(db)
     if not held.entries():
         render.say(f"nothing to try again is in quarantine for {db}")
         return
     if not db.exists():
-        raise Refusal(f"no database at {db}", fix="name the database with --db")
+        raise no_database(db)
     stored = left = 0
     with held_database(db) as con:
         writer = Writer(con)

@@ -146,13 +146,17 @@ def ready_file(path: Path) -> None:
     if held := holder(path):
         raise held_by(path, held)
     if not is_there(path):
-        raise Refusal(f"no database at {path}", fix="start `bindtrace serve`, or name another with --db")
+        raise no_database(path)
     if not path.is_file() and path.exists():
         raise Refusal(f"{path} is not a file", fix="name the file that `bindtrace serve --db` wrote")
     if not _journal(path).is_dir():
         return
     for drain in entry_points(group="bindtrace.database", name="drain"):
         drain.load()(path)
+
+
+def no_database(path: Path) -> Refusal:
+    return Refusal(f"no database at {path}", fix="start `bindtrace serve`, or name another with --db")
 
 
 def is_there(path: Path) -> bool:

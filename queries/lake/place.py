@@ -20,7 +20,7 @@ from bindtrace.queries import sql_files
 from bindtrace.queries.lake import loss, object_store
 from bindtrace.queries.lake.extensions import load_extension, quoted
 from bindtrace.queries.lake.naming import PREFIX, Lake, LakeRefusal, is_object_store
-from bindtrace.queries.lake.refusals import is_of_lake, refused
+from bindtrace.queries.lake.refusals import LakeAwayError, is_of_lake, refused
 
 NAME: Final = "lake"
 """The attached catalog."""
@@ -47,6 +47,8 @@ catalog instead, 1.5.5 loses some where two processes flush them at once (of thr
 _BEGUN_BY_OTHERS: Final = re.compile(
     "duplicate key value|already exists|conflict|could not serialize|concurrent|deadlock", re.IGNORECASE
 )
+_MAGIC, _MAGIC_AT = b"DUCK", 8
+"""How a file of DuckDB is told: behind a checksum of 8 bytes."""
 CONNECT_S: Final = 10
 _TRIES: Final = 20
 _PAUSE_S: Final = 0.3
@@ -79,6 +81,7 @@ def attach(con: duckdb.DuckDBPyConnection, lake: Lake, *, read_only: bool = Fals
     """Attaches it as `lake`, and adds what it lacks; makes it where nothing was sealed yet. Raises `LakeRefusal`."""
     newest = loss.newest_seal(con)
     loss.check_place(lake, newest)
+    _refuse_other_files(lake)
     load_extension(con, "ducklake")
     if lake.kind() == "postgres":
         load_extension(con, "postgres_scanner")
@@ -212,6 +215,21 @@ def _add_columns(con: duckdb.DuckDBPyConnection, table: str) -> None:
     for name, kind in con.execute(text, ["bindtrace"]).fetchall():
         if name not in there and name != "load_id":
             con.execute(f'alter table {NAME}.main.{table} add column "{name}" {kind}')
+
+
+def _refuse_other_files(lake: Lake) -> None:
+    """Raises `LakeAwayError`. DuckLake does not ask what a file is: DuckDB would take JSON for a catalog in memory, and
+    look in the network for what reads SQLite's. An empty one is where a first start was killed."""
+    path = Path(lake.catalog.removeprefix(PREFIX))
+    if lake.kind() != "duckdb" or not path.is_file():
+        return
+    with path.open("rb") as file:
+        head = file.read(_MAGIC_AT + len(_MAGIC))
+    if head and head[_MAGIC_AT:] != _MAGIC:
+        raise LakeAwayError(
+            f"cannot open the lake {lake.catalog}: that file is not the catalog of one",
+            fix="name its catalog, as PATH.lake/catalog.ducklake, or put it back from a backup",
+        )
 
 
 def _make_folders(lake: Lake) -> None:

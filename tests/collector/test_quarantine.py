@@ -130,6 +130,8 @@ def test_the_table_is_headed_as_every_table_and_shows_times(db: Path) -> None:
 
 
 def test_without_entries_the_forms_are_empty_and_headed_all_the_same(db: Path) -> None:
+    open_database(db).close()
+
     assert ask("list", "--db", str(db), "-f", "json")[1] == "[]\n"
     assert ask("list", "--db", str(db), "-f", "csv")[1].startswith("what,reason,segment,")
     assert ask("list", "--db", str(db))[1].split()[:2] == ["WHAT", "REASON"]
@@ -150,5 +152,14 @@ def test_retry_is_refused_while_a_collector_has_the_database(db: Path) -> None:
     assert "is held by process" in said
 
 
+@pytest.mark.parametrize("verb", ["list", "retry"])
+def test_where_there_is_no_database_it_says_so(db: Path, verb: str) -> None:
+    code, _, said = ask(verb, "--db", str(db))
+
+    assert (code, f"no database at {db}" in said) == (2, True)
+
+
 def test_an_empty_quarantine_says_so(db: Path) -> None:
+    open_database(db).close()
+
     assert ask("list", "--db", str(db))[2] == f"nothing is in quarantine for {db}\n"

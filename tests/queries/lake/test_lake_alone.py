@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from sealed import database, seal_all
 from bindtrace.propagation.command import bindtrace
 from bindtrace.propagation.errors import Refusal
 from bindtrace.queries import commands
+from bindtrace.queries.database import join_lake, open_database
+from bindtrace.queries.lake.naming import lake_at
 from bindtrace.queries.query import Query
 from bindtrace.queries.source import FileSource, LakeSource, open_source
 
@@ -87,6 +90,19 @@ def test_files_are_not_judged_while_a_lake_is_named(words: tuple[str, ...]) -> N
     done = CliRunner().invoke(bindtrace, [*words])
 
     assert (done.exit_code, "but not both" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("content", [b'{"span": 1}\n', b"SQLite format 3\x00" + bytes(84)])
+def test_a_file_that_is_no_catalog_is_refused_and_left_as_it_is(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "spans.json"
+    path.write_bytes(content)
+
+    with pytest.raises(Refusal, match=r"spans\.json: that file is not the catalog"):
+        LakeSource(f"ducklake:{path}")
+    with closing(open_database(None)) as con, pytest.raises(Refusal, match="is not the catalog"):
+        join_lake(con, lake_at(str(path), None))
+
+    assert path.read_bytes() == content
 
 
 def test_a_lake_that_is_not_there_is_named_and_not_made(tmp_path: Path) -> None:
