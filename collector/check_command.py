@@ -63,7 +63,7 @@ def check(
     db: Path | None,
     url: str | None,
 ) -> None:
-    """Judge recorded OTLP (FILE, `-` for standard input), or what a database or collector holds.
+    """Judge recorded traces (FILE as `import` takes it, `-` for standard input), or what a database or collector holds.
 
     Exit status 0: nothing at or above --fail-on and --min-grade; 1: something; 2: could not be judged. Findings
     that a manifest's exception silences are shown and do not fail.

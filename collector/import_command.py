@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import stat
 import sys
@@ -35,9 +36,9 @@ from bindtrace.queries.source import DEFAULT_DB
 )  # fmt: skip
 @database_options
 def import_files(paths: Sequence[Path], manifests: Sequence[Path], db: Path | None, url: str | None) -> None:
-    """Take in recorded OTLP: JSON, JSON lines or protobuf, gzipped or not; `-` is standard input.
+    """Take in recorded OTLP (JSON, JSON lines, protobuf), or JSON of Zipkin, Jaeger or Tempo.
 
-    Importing a file twice changes nothing.
+    Gzipped or not; `-` is standard input. Importing a file twice changes nothing.
     """
     files = [str(path) for path in paths]
     policy = read_manifests(manifests) if manifests else None
@@ -53,8 +54,10 @@ def import_files(paths: Sequence[Path], manifests: Sequence[Path], db: Path | No
             outcome = send(pieces, target)
         say(_told(outcome, target.describe()))
         return
-    with held_database(target) as con, _pieces(files) as pieces:
-        outcome = store(con, pieces, policy)
+    with _pieces(files) as pieces:
+        begun = _begun(pieces)
+        with held_database(target) as con:
+            outcome = store(con, begun, policy)
     say(_told(outcome, str(target)))
 
 
@@ -84,6 +87,12 @@ def _check_readable(files: Sequence[str]) -> None:
             raise Refusal(f"there is no file {name}", fix="check the path")
         if name != STDIN and Path(name).is_dir():
             raise Refusal(f"{name} is a folder", fix=f"name its files, as {name.rstrip('/')}/*.json")
+
+
+def _begun(pieces: Iterator[Piece]) -> Iterator[Piece]:
+    """The same; the first is read at once, so that of a file that holds none no database is made."""
+    first = list(itertools.islice(pieces, 1))
+    return itertools.chain(first, pieces)
 
 
 @contextlib.contextmanager

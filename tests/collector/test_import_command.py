@@ -53,6 +53,15 @@ def test_a_missing_file_stops_before_anything_is_stored(db: Path, tmp_path: Path
     assert not db.exists()
 
 
+def test_of_a_file_without_telemetry_no_database_is_made(tmp_path: Path) -> None:
+    (tmp_path / "other.json").write_text('{"hello": 1}')
+
+    result = run(tmp_path / "other.json", "--db", tmp_path / "new.duckdb")
+
+    assert result.exit_code == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["other.json"]
+
+
 def test_importing_twice_changes_nothing(db: Path, tmp_path: Path) -> None:
     path = tmp_path / "recorded.jsonl"
     path.write_bytes(as_json(one_span(1), one_span(2)))
