@@ -62,22 +62,26 @@ class Checkpoints:
             self._loader.wal_bytes() > self._log_bytes or self._loader.uncovered_bytes() > self._journal_bytes
         )
 
-    def make(self, wait_s: float | None = None) -> None:
-        """Beside who has the gate, or when it is free; waits at most so long: the next load asks again."""
+    def make(self, wait_s: float | None = None) -> bool:
+        """Whether it was made, beside who has the gate or when it is free; waits at most so long.
+
+        Where it was not, the next load asks again.
+        """
         if not self._gate.acquire(0):
             if self._may_be_beside() and self._loader.checkpoint(beside=True):
                 self._beside += 1
-                return
+                return True
             self.due.set()
             urgent = self._loader.uncovered_bytes() > 2 * self._journal_bytes
             if not self._gate.acquire(None if urgent else wait_s):
-                return
+                return False
         try:
             freed = self._freed()
             if self._orphans:
                 self._forget_orphans(freed)
-            if self._loader.checkpoint():
+            if made := self._loader.checkpoint():
                 self._beside, self._freed_at = 0, freed
+            return made
         finally:
             self._gate.release()
             self.due.clear()

@@ -26,23 +26,26 @@ from bindtrace.collector.store.turns import Turns
 from bindtrace.queries.analyse import analyse, analysed_load
 
 IDLE_S: Final = 0.03
-PAUSE: Final = 3.0
+PAUSE: Final = 8.0
 LONGEST_PAUSE_S: Final = 0.25
 """After a load that took all there was, in lengths of that load: the next is larger, and each costs 20 ms whatever is
 in it. At 20,000 spans/s there were 33 loads a second, of 600 spans."""
 CHECKPOINT_IDLE_S: Final = 5.0
+LAST_CHECKPOINT_S: Final = 3.0
+"""How long the last one is tried: an answer that is being read may stand in its way. Nothing is lost without it."""
 MEMORY_WAIT_S: Final = 60.0
 SAY_S: Final = 1.0
 MEET_S: Final = 1.0
 """What analysis waits, at most, for loading to look once more."""
 WITHIN_S: Final = 1.2
+REST: Final = 2.0
 FAILED_REST_S: Final = 5.0
 REST_BEHIND: Final = 8.0
 LONGEST_BEHIND_S: Final = 20.0
-"""A finding is late by two runs and a rest: analysis rests after a run as long as that took, and less where the three
-are more than `WITHIN_S`. A run costs 0.3 s and 20 us a span of the recipe, whose calls are all unlike: 0.5 s at 20,000
-spans/s. While storing is behind it rests for so many lengths of the run, as what is not stored yet holds up senders,
-and what is not judged yet nobody."""
+"""How long analysis rests after a run, in lengths of that run. A finding is late by two runs and a rest: it rests less
+where that is more than `WITHIN_S`. A run costs 0.3 s and 20 us a span of the recipe, whose calls are all unlike: so it
+takes a third of a core beside a few spans a second, and rests little at 20,000. While storing is behind it rests long:
+what is not stored yet holds up senders, and what is not judged yet nobody."""
 log = logging.getLogger("bindtrace.store")
 
 
@@ -164,8 +167,9 @@ class Work:
         self._loaded_all.set()
         for other in self._threads[1:]:
             other.join()
-        if not self._hurry.is_set():
-            self._checkpoint()
+        limit_s = time.monotonic() + LAST_CHECKPOINT_S
+        while not (self._hurry.is_set() or self._checkpoint() or time.monotonic() > limit_s):
+            time.sleep(IDLE_S)
 
     def _step(self) -> int:
         """`Loader.step`; memory that others hold at this moment is waited for, and nothing was stored meanwhile."""
@@ -196,7 +200,7 @@ class Work:
         if took_s is None:
             self._stopping.wait(FAILED_REST_S)
             return
-        self._stopping.wait(min(took_s, max(0.0, WITHIN_S - 2 * took_s)))
+        self._stopping.wait(min(took_s * REST, max(0.0, WITHIN_S - 2 * took_s)))
         limit_s = time.monotonic() + min(took_s * REST_BEHIND, LONGEST_BEHIND_S)
         while self._loader.behind and time.monotonic() < limit_s and not self._stopping.wait(IDLE_S):
             pass
@@ -248,10 +252,12 @@ class Work:
         log.info("event=analysed load=%d traces=%d took_ms=%d", load_id, traces, took_s * 1000)
         return took_s
 
-    def _checkpoint(self, wait_s: float | None = None) -> None:
+    def _checkpoint(self, wait_s: float | None = None) -> bool:
+        """Whether it was made."""
         with self._turns.away():
-            self._checkpoints.make(wait_s)
+            made = self._checkpoints.make(wait_s)
         self.progress.loaded(self._loader.load_id, self._loader.positions)
+        return made
 
     def _freed(self) -> int:
         """Spans that left the file."""

@@ -96,3 +96,24 @@ def test_a_supervisor_that_is_gone_is_told_nothing(monkeypatch: pytest.MonkeyPat
         os.close(read)
 
         child.announce_ready({"pid": 1})
+
+
+def test_a_last_checkpoint_that_is_put_off_is_tried_again(
+    con: duckdb.DuckDBPyConnection, db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer that is still being read stands in its way: without it the journal's segment would stay."""
+    write(db, "receiver", 1)
+    made, tries = Loader.checkpoint, 0
+
+    def once_put_off(loader: Loader, *, beside: bool = False) -> bool:
+        nonlocal tries
+        tries += 1
+        return tries > 1 and made(loader, beside=beside)
+
+    monkeypatch.setattr(Loader, "checkpoint", once_put_off)
+    work = Work(Loader(cursor(con), journal_of(db)), cursor(con), pytest.fail)
+    work.start()
+    work.stop()
+    work.join()
+
+    assert (tries, journal_bytes(db)) == (2, 0)
