@@ -1,7 +1,7 @@
 """When the log is folded into the file, and whether others wait for it. Decides; the loader does it.
 
 A checkpoint that has the gate to itself frees the room of what was deleted. One that is made beside a run of the
-analysis does not, and holds it up only while the hops of the last ones are written: without it a finding beside 20,000
+analysis does not, and the run waits only while the hops of earlier runs are written: without it a finding beside 20,000
 spans/s was later by the rest of a run, a checkpoint, and the load of what had come meanwhile.
 """
 
@@ -45,7 +45,7 @@ class Checkpoints:
         bound, room counts. Without `orphans`, resources stay that no span in the file names: the lake's spans do.
         """
         self.due = threading.Event()
-        """One has been put off: nobody begins to write before it."""
+        """One has been put off: analysis begins no run before it is made."""
         self._loader = loader
         self._gate = gate
         self._freed = freed
@@ -70,6 +70,7 @@ class Checkpoints:
         if not self._gate.acquire(0):
             if self._may_be_beside() and self._loader.checkpoint(beside=True):
                 self._beside += 1
+                self.due.clear()
                 return True
             self.due.set()
             urgent = self._loader.uncovered_bytes() > 2 * self._journal_bytes

@@ -78,9 +78,8 @@ async def serve(
     storage.work.start()
     announce_ready({"pid": os.getpid(), "api": str(address_of(listener, api.host))})
     await asyncio.to_thread(stop.wait)
-    await (
-        zipkin.close()
-    )  # as the receivers, before storing ends: then all of it is stored, and its segment can go
+    # As the receivers, before storing ends: then all of it is stored, and its segment can go.
+    await zipkin.close()
     storage.work.stop()
     await asyncio.to_thread(storage.work.join)
     server.should_exit = True

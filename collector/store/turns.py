@@ -12,19 +12,22 @@ class Turns:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._looks = self._wanted = self._met = 0
-        self._asked = self._away = self._over = False
+        self._begun = self._done = self._wanted = self._met = 0
+        self._away = self._over = False
 
     def rest(self, seconds: float) -> None:
         """Loading: nothing more for so long, or until it is asked."""
         with self._changed:
-            self._changed.wait_for(lambda: self._asked or self._over, seconds)
+            self._changed.wait_for(lambda: self._wanted > self._begun or self._over, seconds)
 
-    def looked(self) -> None:
-        """Loading: what had come is stored."""
+    @contextmanager
+    def look(self) -> Iterator[None]:
+        """Loading: it stores what had come when this began. Who asks meanwhile waits for the next."""
         with self._changed:
-            self._looks += 1
-            self._asked = False
+            self._begun += 1
+        yield
+        with self._changed:
+            self._done = self._begun
             self._changed.notify_all()
 
     @contextmanager
@@ -39,18 +42,18 @@ class Turns:
     def ask(self) -> None:
         """Analysis: loading should look once more, as what it finds will soon be wanted. Returns at once."""
         with self._changed:
-            self._wanted, self._asked = self._looks + 1, True
+            self._wanted = self._begun + 1
             self._changed.notify_all()
 
     def meet(self, seconds: float) -> None:
-        """Analysis: returns when loading has looked since it was asked, which it is now where it was not.
+        """Analysis: returns when loading has looked since it was last asked, which it is now where it was not.
 
         At once where it is away, and at the latest after so long.
         """
         with self._changed:
             if self._wanted == self._met:
                 self.ask()
-            self._changed.wait_for(lambda: self._looks >= self._wanted or self._away or self._over, seconds)
+            self._changed.wait_for(lambda: self._done >= self._wanted or self._away or self._over, seconds)
             self._met = self._wanted
 
     def end(self) -> None:

@@ -50,7 +50,7 @@ log = logging.getLogger("bindtrace.store")
 
 
 class Work:
-    """Starts both threads, and ends them in order: what is in the journal is loaded, analysed, checkpointed."""
+    """Starts the threads, and ends them in order: what is in the journal is loaded, analysed, checkpointed."""
 
     def __init__(
         self,
@@ -108,7 +108,7 @@ class Work:
         threading.Thread(target=self._say, name="say", daemon=True).start()
 
     def stop(self, *, hurry: bool = False) -> None:
-        """Asks both to end; `hurry`: without loading what is left. Returns at once."""
+        """Asks all to end; `hurry`: without loading what is left. Returns at once."""
         self._stopping.set()
         if hurry:
             self._hurry.set()
@@ -116,7 +116,7 @@ class Work:
         self._turns.end()
 
     def join(self) -> None:
-        """Returns when both have ended."""
+        """Returns when all have ended."""
         for thread in self._threads:
             thread.join()
 
@@ -141,11 +141,10 @@ class Work:
         idle_since = time.monotonic()
         while not self._hurry.is_set():
             began = time.monotonic()
-            taken = self._step()
+            with self._turns.look():
+                if taken := self._step():
+                    self.progress.loaded(self._loader.load_id, self._loader.positions)
             took_s = time.monotonic() - began
-            if taken:
-                self.progress.loaded(self._loader.load_id, self._loader.positions)
-            self._turns.looked()
             if taken:
                 idle_since = time.monotonic()
                 pause_s = 0.0 if self._loader.behind else min(took_s * PAUSE, LONGEST_PAUSE_S)
@@ -169,7 +168,7 @@ class Work:
             other.join()
         limit_s = time.monotonic() + LAST_CHECKPOINT_S
         while not (self._hurry.is_set() or self._checkpoint() or time.monotonic() > limit_s):
-            time.sleep(IDLE_S)
+            self._hurry.wait(LONGEST_PAUSE_S)
 
     def _step(self) -> int:
         """`Loader.step`; memory that others hold at this moment is waited for, and nothing was stored meanwhile."""
@@ -186,7 +185,7 @@ class Work:
         priority.lower(priority.ANALYSIS)
         while not self._hurry.is_set() and (self.progress.wait_for_load(60.0) or not self.progress.ended):
             if self._checkpoints.due.is_set() and not self.progress.ended:
-                self._stopping.wait(IDLE_S)
+                self._hurry.wait(IDLE_S)
                 continue
             took_s: float | None = 0.0
             if self.progress.load_id > self.progress.analysed:

@@ -165,6 +165,23 @@ def test_after_some_beside_others_one_has_the_gate_to_itself(loader: Loader) -> 
     assert loader.counts.checkpoints == BESIDE_IN_A_ROW + 2
 
 
+def test_one_that_was_put_off_is_no_longer_due_once_it_was_made_beside_others(
+    loader: Loader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a burst. Analysis waits for what is due, for as long as every load brings something."""
+    gate = Gate()
+    checkpoints = Checkpoints(loader, gate, lambda: 0)
+    with gate:
+        with monkeypatch.context() as burst:
+            burst.setattr(Loader, "behind", True)
+            assert not checkpoints.make(0)
+        assert checkpoints.due.is_set()
+
+        assert checkpoints.make(0)
+
+        assert not checkpoints.due.is_set()
+
+
 @pytest.mark.parametrize(("freed", "beside"), [([0, 7], True), ([0, 0], False)])
 def test_where_room_is_to_be_freed_nobody_may_be_beside(
     loader: Loader, freed: list[int], *, beside: bool

@@ -20,8 +20,8 @@ def test_who_asks_wakes_who_rests_and_has_what_it_found() -> None:
 
     def load() -> None:
         turns.rest(LONG_S)
-        found.append("all that had come")
-        turns.looked()
+        with turns.look():
+            found.append("all that had come")
 
     loading = began_beside(threading.Thread(target=load))
     turns.meet(LONG_S)
@@ -51,7 +51,8 @@ def test_who_asked_before_has_what_was_found_since() -> None:
     turns = Turns()
     turns.ask()
     turns.rest(LONG_S)
-    turns.looked()
+    with turns.look():
+        pass
     began_s = time.monotonic()
 
     turns.meet(LONG_S)
@@ -61,9 +62,25 @@ def test_who_asked_before_has_what_was_found_since() -> None:
 
 def test_an_answer_serves_only_who_asked_before_it() -> None:
     turns = Turns()
-    turns.looked()
+    with turns.look():
+        pass
     began_s = time.monotonic()
 
+    turns.meet(0.2)
+
+    assert time.monotonic() - began_s > 0.1
+
+
+def test_who_asks_in_the_middle_of_a_look_has_the_next_which_comes_at_once() -> None:
+    """What came since it began is not in it."""
+    turns = Turns()
+    with turns.look():
+        turns.ask()
+    began_s = time.monotonic()
+    turns.rest(LONG_S)
+    assert time.monotonic() - began_s < LONG_S / 2
+
+    began_s = time.monotonic()
     turns.meet(0.2)
 
     assert time.monotonic() - began_s > 0.1

@@ -183,3 +183,30 @@ def test_a_policy_for_a_whole_namespace_leaves_the_services_of_other_platforms_a
     install_policy(con, [vercel(), granted, mesh(whole)])
 
     assert called(con) == ("allowed", "declared", TOML, 50)
+
+
+def test_a_grant_for_some_requests_that_only_a_deployment_has_is_for_the_calls_that_it_fits(con: Con) -> None:
+    narrow = replace(vercel(), grants=())
+    own = replace(narrow, revision="old", file="deploy-manifest.json", deployment="dpl_9", grants=(READS,))
+    install_policy(con, [narrow, own, settings()], NOON - 2)
+    install_policy(con, [narrow, settings()], NOON - 1)
+    for trace, method in enumerate(("GET", "PUT"), 1):
+        draw(
+            con,
+            span(
+                "storefront",
+                CLIENT,
+                1,
+                trace=trace,
+                deployment="dpl_9",
+                http_method=method,
+                url_path="/book/7",
+            ),
+            span("ledger-api", SERVER, 2, 1, trace=trace),
+        )
+    analyse(con)
+
+    assert con.execute("select http_method, verdict, reason from hops order by all").fetchall() == [
+        ("GET", "allowed", "declared"),
+        ("PUT", "denied", "route_not_allowed"),
+    ]
