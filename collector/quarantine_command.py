@@ -58,17 +58,16 @@ def list_entries(db: Path, form: str) -> None:
 def retry(db: Path) -> None:
     """Store what can be stored now, as after an update. What is stored leaves the quarantine; the rest stays."""
     held = Quarantine(journal_of(db))
-    if not held.entries() and not is_there(db):
+    entries = held.entries()
+    if not (db.exists() if entries else is_there(db)):
         raise no_database(db)
-    if not held.entries():
+    if not entries:
         render.say(f"nothing to try again is in quarantine for {db}")
         return
-    if not db.exists():
-        raise no_database(db)
     stored = left = 0
     with held_database(db) as con:
         writer = Writer(con)
-        for entry in held.entries():
+        for entry in entries:
             requests, whole = held.requests_of(entry)
             refused = 0
             if requests:

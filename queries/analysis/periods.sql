@@ -10,6 +10,7 @@ from periods as p
 join manifests as m
     on m.in_force_from_unix_nano <= p.since_unix_nano
     and coalesce(m.in_force_until_unix_nano, 18446744073709551615) > p.since_unix_nano;
+-- of every time: so `deployed`, which comes later, adds no revision that asks for more
 create or replace temp table asked as
 select
     coalesce(bool_or(field = 'method'), false) as method,
@@ -17,7 +18,7 @@ select
     coalesce(bool_or(field in ('host', 'port', 'port_name', 'listener_port')), false) as host,
     coalesce(bool_or(field = 'source_address'), false) as address,
     count(*) > 0 as anything,
-    -- by the path of who comes from outside
+    -- whether anything is decided by the path that somebody from outside asks for
     exists (select 1 from exposure_revisions) or exists (select 1 from probes where paths <> []) as entries
 from (
     select 'method' as field from grant_revisions semi join judged_by using (revision) where methods <> []

@@ -218,13 +218,22 @@ def _add_columns(con: duckdb.DuckDBPyConnection, table: str) -> None:
 
 
 def _refuse_other_files(lake: Lake) -> None:
-    """Raises `LakeAwayError`. DuckLake does not ask what a file is: DuckDB would take JSON for a catalog in memory, and
-    look in the network for what reads SQLite's. An empty one is where a first start was killed."""
+    """Raises `LakeAwayError` for a catalog that is no file of DuckDB, or cannot be read.
+
+    DuckLake does not ask what a file is: DuckDB would take JSON for a catalog in memory, and look in the network for
+    what reads SQLite's. A file without any content is let pass: a first start was killed there.
+    """
     path = Path(lake.catalog.removeprefix(PREFIX))
     if lake.kind() != "duckdb" or not path.is_file():
         return
-    with path.open("rb") as file:
-        head = file.read(_MAGIC_AT + len(_MAGIC))
+    try:
+        with path.open("rb") as file:
+            head = file.read(_MAGIC_AT + len(_MAGIC))
+    except OSError as error:
+        raise LakeAwayError(
+            f"cannot open the lake {lake.catalog}: {error.strerror}",
+            fix="let this user read and write that file",
+        ) from None
     if head and head[_MAGIC_AT:] != _MAGIC:
         raise LakeAwayError(
             f"cannot open the lake {lake.catalog}: that file is not the catalog of one",

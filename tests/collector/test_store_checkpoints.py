@@ -23,7 +23,7 @@ from bindtrace.queries.analyse import analyse
 from bindtrace.queries.database import cursor, open_database
 
 NOW = 2**62  # later than any clock: what a test sends is recent
-SLEEP_MS = 2_000
+SLEEP_MS = 3_000
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def during_a_checkpoint(con: duckdb.DuckDBPyConnection, loader: Loader, *, besid
     done: list[bool] = []
     thread = threading.Thread(target=lambda: done.append(loader.checkpoint(beside=beside)))
     thread.start()
-    time.sleep(0.5)
+    time.sleep(1)  # DuckDB does not say when it has begun
     try:
         yield
     finally:

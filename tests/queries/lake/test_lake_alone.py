@@ -16,6 +16,8 @@ from bindtrace.propagation.errors import Refusal
 from bindtrace.queries import commands
 from bindtrace.queries.database import join_lake, open_database
 from bindtrace.queries.lake.naming import lake_at
+from bindtrace.queries.lake.place import attach
+from bindtrace.queries.lake.refusals import LakeAwayError
 from bindtrace.queries.query import Query
 from bindtrace.queries.source import FileSource, LakeSource, open_source
 
@@ -103,6 +105,15 @@ def test_a_file_that_is_no_catalog_is_refused_and_left_as_it_is(tmp_path: Path, 
         join_lake(con, lake_at(str(path), None))
 
     assert path.read_bytes() == content
+
+
+def test_a_catalog_that_cannot_be_read_is_a_lake_that_is_away(tmp_path: Path) -> None:
+    """A collector takes spans all the same. Root may read everything but this one."""
+    path = tmp_path / "catalog.ducklake"
+    path.symlink_to("/proc/self/mem")
+
+    with closing(open_database(None)) as con, pytest.raises(LakeAwayError, match="Input/output error"):
+        attach(con, lake_at(str(path), None))
 
 
 def test_a_lake_that_is_not_there_is_named_and_not_made(tmp_path: Path) -> None:
