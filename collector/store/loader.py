@@ -139,9 +139,12 @@ class Loader:
         """Folds the write-ahead log into the file and removes the segments that it covers.
 
         Others may write `beside` it; what was deleted then keeps its room until a checkpoint that nobody is beside.
-        False where another writer's transaction stands in the way: then try again later.
+        False where another writer's transaction stands in the way: then try again later. `beside` others also where no
+        segment has a position that could be written (`_old_reader`).
         """
         covered = dict(self._positions)
+        if beside and not covered:
+            return False
         if self._wal and shutil.disk_usage(os.path.dirname(self._wal)).free < self.wal_bytes():
             # A full disk in the middle of a checkpoint closes the database; senders are refused before it comes to it.
             log.warning("event=checkpoint_postponed reason='the disk is full'")
@@ -165,6 +168,8 @@ class Loader:
     @contextmanager
     def _old_reader(self) -> Iterator[None]:
         """While somebody reads what was before the last commit, a checkpoint moves no row, and so locks nobody out.
+
+        The positions are written once more to have such a commit: without one, it moves rows and locks all out.
 
         source: DuckDB 1.5, `DuckTransactionManager::Checkpoint`, `CONCURRENT_CHECKPOINT`
         """

@@ -111,6 +111,20 @@ def test_no_row_is_numbered_anew_beside_others(con: duckdb.DuckDBPyConnection, l
     assert [span for _, span in places()] == [span for _, span in before]
 
 
+def test_where_no_journal_is_kept_none_is_made_beside_others(
+    con: duckdb.DuckDBPyConnection, db: Path
+) -> None:
+    """As after a start with another policy and no traffic: there is nothing to commit by which no row would move."""
+    idle = Loader(cursor(con), journal_of(db))
+    con.execute("insert into meta values ('other', 'writer')")
+
+    assert not idle.checkpoint(beside=True)
+
+    assert idle.wal_bytes() > 0
+    assert idle.checkpoint()
+    assert idle.wal_bytes() == 0
+
+
 @pytest.mark.slow
 def test_a_kill_beside_a_checkpoint_loses_nothing(
     con: duckdb.DuckDBPyConnection, db: Path, loader: Loader
