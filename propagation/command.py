@@ -144,7 +144,7 @@ def bindtrace(ctx: click.Context, lake: str | None) -> None:
     if verb is None or not (asked := _asking(verb, lake)):
         seals = verb is not None and any(f"--{LAKE}" in parameter.opts for parameter in verb.params)
         raise Refusal(
-            f"`{name}` asks no lake, as --{LAKE} before it says",
+            f"`{name}` asks no lake, and --{LAKE} before a verb names the one to ask",
             fix=f"`bindtrace {name} --{LAKE} {shlex.quote(lake)}` seals into it"
             if seals
             else f"leave --{LAKE} out",

@@ -87,7 +87,7 @@ def database_options(function: Callable[..., T]) -> Callable[..., T]:
 
 
 def data_options(function: Callable[..., T]) -> Callable[..., T]:
-    """The same, or `--lake CATALOG`, which is passed on as a `url`."""
+    """`--db PATH | --url URL | --lake CATALOG`, passed on as `db` and `url`: a lake as a `url` (`ducklake:…`)."""
 
     @_DB
     @_URL
