@@ -156,6 +156,7 @@ def ready_file(path: Path) -> None:
 
 
 def no_database(path: Path) -> Refusal:
+    """What is said where a database was named that is not there."""
     return Refusal(f"no database at {path}", fix="start `bindtrace serve`, or name another with --db")
 
 

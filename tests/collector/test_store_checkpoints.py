@@ -20,7 +20,7 @@ from bindtrace.collector.store.gate import Gate
 from bindtrace.collector.store.loader import Loader
 from bindtrace.collector.store.opening import journal_of
 from bindtrace.queries.analyse import analyse
-from bindtrace.queries.database import cursor, open_database
+from bindtrace.queries.database import ROW_GROUP_SIZE, cursor, open_database
 
 NOW = 2**62  # later than any clock: what a test sends is recent
 SLEEP_MS = 3_000
@@ -97,18 +97,21 @@ def test_a_run_is_stored_beside_a_checkpoint(con: duckdb.DuckDBPyConnection, loa
 
 
 def test_no_row_is_numbered_anew_beside_others(con: duckdb.DuckDBPyConnection, loader: Loader) -> None:
-    """A run names spans by their row numbers, from its first step to its last."""
+    """A run names spans by their row numbers, from its first step to its last. Row groups move as wholes."""
 
     def places() -> list[tuple[int, int]]:
         return con.execute("select rowid, span_id from spans order by rowid").fetchall()
 
-    con.execute("delete from spans where rowid < 5")
+    con.execute("insert into spans select s.* from spans as s, range(3000)")
+    con.execute(f"delete from spans where rowid <= {ROW_GROUP_SIZE}")
     before = places()
 
     assert loader.checkpoint(beside=True)
     assert places() == before
+    con.execute(f"delete from spans where rowid <= {ROW_GROUP_SIZE + 1}")
     assert loader.checkpoint()
-    assert [span for _, span in places()] == [span for _, span in before]
+    assert places()[0] < before[0]
+    assert [span for _, span in places()] == [span for _, span in before[1:]]
 
 
 def test_where_no_journal_is_kept_none_is_made_beside_others(
