@@ -199,7 +199,9 @@ class Work:
         if took_s is None:
             self._stopping.wait(FAILED_REST_S)
             return
-        self._stopping.wait(min(took_s * REST, max(0.0, WITHIN_S - 2 * took_s)))
+        if (rest_s := min(took_s * REST, WITHIN_S - 2 * took_s)) > 0:
+            self._stopping.wait(rest_s)
+            self._turns.ask()  # it was asked before the rest, and more has come since
         limit_s = time.monotonic() + min(took_s * REST_BEHIND, LONGEST_BEHIND_S)
         while self._loader.behind and time.monotonic() < limit_s and not self._stopping.wait(IDLE_S):
             pass
