@@ -22,7 +22,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from serving import Collector
 
-RATES = [int(rate) for rate in os.environ.get("BENCH_RATES", "0,20000,40000").split(",")]
+RATES = [int(rate) for rate in os.environ.get("BENCH_RATES", "0,20000,27000").split(",")]
 """Spans/s that come beside the probes."""
 PROBERS = 4
 """Threads that probe beside a load, each one call after the other: p99 needs many."""
