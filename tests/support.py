@@ -1,4 +1,4 @@
-"""What tests of every room share: where the outside fixtures are, and waiting for a condition."""
+"""What tests of every room share: where the outside fixtures are, the environment, and waiting for a condition."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,6 +25,12 @@ def fixture(name: str) -> Path:
     if not path.exists():
         pytest.skip(f"fixture {name} is absent: set BINDTRACE_FIXTURES to the folder that holds it")
     return path
+
+
+def set_all(monkeypatch: pytest.MonkeyPatch, values: Mapping[str, str]) -> None:
+    """Variables of the environment, until the test ends."""
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
 
 
 def wait_for(

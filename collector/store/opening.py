@@ -21,6 +21,7 @@ from bindtrace.propagation.clock import now_unix_nano
 from bindtrace.propagation.durable import sync_path
 from bindtrace.propagation.errors import Refusal
 from bindtrace.queries.database import open_database
+from bindtrace.queries.file_kind import is_duckdb
 from bindtrace.queries.lake.naming import LakeRefusal
 
 T = TypeVar("T")
@@ -107,7 +108,7 @@ def _is_ours(db: Path) -> bool:
             size = os.fstat(file.fileno()).st_size
     except OSError:
         return False
-    return size == 0 or head[8:12] == b"DUCK" or (size >= _HEADERS and (size - _HEADERS) % _BLOCK == 0)
+    return size == 0 or is_duckdb(head) or (size >= _HEADERS and (size - _HEADERS) % _BLOCK == 0)
 
 
 def _logs_of(db: Path) -> list[Path]:

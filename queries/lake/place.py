@@ -17,6 +17,7 @@ import duckdb
 
 from bindtrace.propagation import environment
 from bindtrace.queries import sql_files
+from bindtrace.queries.file_kind import HEAD_BYTES, is_duckdb
 from bindtrace.queries.lake import loss, object_store
 from bindtrace.queries.lake.extensions import load_extension, quoted
 from bindtrace.queries.lake.naming import PREFIX, Lake, LakeRefusal, is_object_store
@@ -47,8 +48,6 @@ catalog instead, 1.5.5 loses some where two processes flush them at once (of thr
 _BEGUN_BY_OTHERS: Final = re.compile(
     "duplicate key value|already exists|conflict|could not serialize|concurrent|deadlock", re.IGNORECASE
 )
-_MAGIC, _MAGIC_AT = b"DUCK", 8
-"""How a file of DuckDB is told: behind a checksum of 8 bytes."""
 CONNECT_S: Final = 10
 _TRIES: Final = 20
 _PAUSE_S: Final = 0.3
@@ -228,13 +227,13 @@ def _refuse_other_files(lake: Lake) -> None:
         return
     try:
         with path.open("rb") as file:
-            head = file.read(_MAGIC_AT + len(_MAGIC))
+            head = file.read(HEAD_BYTES)
     except OSError as error:
         raise LakeAwayError(
             f"cannot open the lake {lake.catalog}: {error.strerror}",
             fix="let this user read and write that file",
         ) from None
-    if head and head[_MAGIC_AT:] != _MAGIC:
+    if head and not is_duckdb(head):
         raise LakeAwayError(
             f"cannot open the lake {lake.catalog}: that file is not the catalog of one",
             fix="name its catalog, as PATH.lake/catalog.ducklake, or put it back from a backup",

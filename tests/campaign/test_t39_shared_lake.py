@@ -11,6 +11,7 @@ from campaigning import quantity
 from postgres import Postgres, postgres
 from s3 import s3
 from sharing import killed_twice
+from support import set_all
 
 Answers = Mapping[str, tuple[Sequence[Any], Sequence[Any]]]
 
@@ -28,16 +29,14 @@ def test_the_lake_of_three_collectors_in_object_storage_is_that_of_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with postgres() as server, s3() as storage:
-        for name, value in storage.environment(storage.keys[0]).items():
-            monkeypatch.setenv(name, value)
+        set_all(monkeypatch, storage.environment(storage.keys[0]))
         answers = shared_by_three(tmp_path, server, storage.data("lake"), monkeypatch)
 
     judge_alike(answers)
 
 
 def shared_by_three(folder: Path, server: Postgres, data: str, monkeypatch: pytest.MonkeyPatch) -> Answers:
-    for name, value in server.environment.items():
-        monkeypatch.setenv(name, value)
+    set_all(monkeypatch, server.environment)
     return killed_twice(folder, server.catalog, data, seconds=quantity(600, 20), settle_s=600)
 
 

@@ -15,7 +15,7 @@ from s3 import REGION, S3, Key, s3
 from sealed import seal_all
 from serving import Collector, collecting
 from sharing import BINDTRACE, in_lake, spans_in
-from support import wait_for
+from support import set_all, wait_for
 
 from bindtrace.queries.database import join_lake, open_database, open_lake, open_read_only
 from bindtrace.queries.lake.loss import LakeLostError
@@ -52,8 +52,7 @@ def test_what_is_sealed_into_object_storage_is_read_from_there_and_no_secret_is_
     place: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = place.keys[1]
-    for name, value in key.environment.items():
-        monkeypatch.setenv(name, value)
+    set_all(monkeypatch, key.environment)
     catalog = str(tmp_path / "catalog.ducklake")
 
     sent = sealed_by_a_collector(tmp_path, catalog, place.data("whole"), 3)
@@ -87,8 +86,7 @@ def test_what_is_sealed_into_object_storage_is_read_from_there_and_no_secret_is_
 def test_files_that_were_deleted_are_told_of_when_the_lake_is_opened(
     place: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in place.keys[0].environment.items():
-        monkeypatch.setenv(name, value)
+    set_all(monkeypatch, place.keys[0].environment)
     path = sealed_file(tmp_path, place.data("deleted"))
     open_read_only(path).close()
     place.empty("deleted/")
@@ -103,8 +101,7 @@ def test_files_that_were_deleted_are_told_of_when_the_lake_is_opened(
 def test_to_see_whether_its_files_are_there_costs_one_request_a_table(
     place: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in place.keys[0].environment.items():
-        monkeypatch.setenv(name, value)
+    set_all(monkeypatch, place.keys[0].environment)
     path = sealed_file(tmp_path, place.data("counted"), traces=4)
     before = place.requests()
 
@@ -119,8 +116,7 @@ def test_to_see_whether_its_files_are_there_costs_one_request_a_table(
 def test_a_key_that_opens_nothing_does_not_make_the_files_lost(
     place: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in place.keys[0].environment.items():
-        monkeypatch.setenv(name, value)
+    set_all(monkeypatch, place.keys[0].environment)
     path = sealed_file(tmp_path, place.data("forbidden"))
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-the-right-one")
 
@@ -160,8 +156,7 @@ def test_a_key_that_opens_nothing_is_named_with_the_fix_and_not_shown(
     place: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     catalog = str(tmp_path / "catalog.ducklake")
-    for name, value in place.keys[1].environment.items():
-        monkeypatch.setenv(name, value)
+    set_all(monkeypatch, place.keys[1].environment)
     sealed_by_a_collector(tmp_path, catalog, place.data("closed"), 1)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-the-right-one")
 

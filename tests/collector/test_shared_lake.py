@@ -21,7 +21,7 @@ from routing import deliver, ids_of
 from sealed import seal_all
 from serving import Collector, collecting
 from sharing import BINDTRACE, killed_twice, spans_in
-from support import free_port, wait_for
+from support import free_port, set_all, wait_for
 
 from bindtrace.collector.store.gate import Gate
 from bindtrace.collector.store.sealing import Sealer, SealingPlan
@@ -46,8 +46,7 @@ def server() -> Iterator[Postgres]:
 @pytest.fixture
 def catalog(server: Postgres, monkeypatch: pytest.MonkeyPatch) -> str:
     """Of a database that no other test has."""
-    for name, value in server.environment.items():
-        monkeypatch.setenv(name, value)
+    set_all(monkeypatch, server.environment)
     return server.new_catalog()
 
 

@@ -12,7 +12,7 @@ import pytest
 from preloading import shim
 from receiving import Load
 from serving import Collector, collecting, stored
-from support import wait_for
+from support import set_all, wait_for
 
 from bindtrace.collector.store.faults import recorded
 
@@ -35,15 +35,17 @@ def get(collector: Collector, path: str) -> tuple[int, Any]:
 def failing_sync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The 80th sync of DuckDB's log fails in every process, or in one only where the mark is asked for."""
     library = shim(tmp_path)
-    for name, value in {
-        "LD_PRELOAD": str(library),
-        "FAULT_PATH": "t.duckdb.wal",
-        "FAULT_CALL": "sync",
-        "FAULT_NTH": "80",
-        "FAULT_ERRNO": str(errno.EIO),
-        "FAULT_TIMES": "0",
-    }.items():
-        monkeypatch.setenv(name, value)
+    set_all(
+        monkeypatch,
+        {
+            "LD_PRELOAD": str(library),
+            "FAULT_PATH": "t.duckdb.wal",
+            "FAULT_CALL": "sync",
+            "FAULT_NTH": "80",
+            "FAULT_ERRNO": str(errno.EIO),
+            "FAULT_TIMES": "0",
+        },
+    )
     return tmp_path / "mark"
 
 
